@@ -1,0 +1,85 @@
+"""The runs behind Beyond Strict Pairing's tables and figures."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from fusionlib.data import open_pairs
+from fusionlib.data.base import patch_source
+from fusionlib.experiments.profiles import Profile, profile
+from fusionlib.pairing import PARADIGMS
+from fusionlib.training import Spec
+
+# Table 1: training paradigm and trainable pairs T, in the paper's order.
+TABLE1_ROWS = (
+    ("SPTP", 150), ("UPTP", 150), ("UPTP", 7500),
+    ("UPTP", 15000), ("SPTP", 15000), ("APTP", 15000),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of a table: how the paper names it, and its specs, one a seed."""
+
+    mode: str
+    trainable: int
+    specs: tuple[Spec, ...]
+
+    @property
+    def label(self) -> str:
+        """The row as tables and legends write it, such as "SPTP 150"."""
+        return f"{self.mode} {self.trainable:,}"
+
+
+def table1(
+    name: str, model: str = "bsp-cnn", data: str | Path | None = None, seeds: int | None = None
+) -> list[Row]:
+    """The six rows of Table 1 for one baseline.
+
+    Args:
+        name: the profile.
+        model: the baseline.
+        data: folder that holds the datasets.
+        seeds: of the rows whose T is the base's size; default the profile's.
+    """
+    sizes = profile(name)
+    narrow, wide = _base(sizes, data, wide=False), _base(sizes, data, wide=True)
+    smallest = min(sizes.pairs)
+    rows = []
+    for mode, trainable in TABLE1_ROWS:
+        base = wide if mode == "SPTP" and trainable > smallest else narrow
+        many = (seeds or sizes.seeds) if trainable == smallest else 1
+        specs = [
+            Spec(
+                model=model,
+                **base,
+                relation=PARADIGMS[mode],
+                pairs=sizes.pairs[trainable],
+                **_length(sizes, trainable),
+                precision=sizes.precision,
+                seed=seed,
+            )
+            for seed in range(many)
+        ]
+        rows.append(Row(mode, trainable, tuple(specs)))
+    return rows
+
+
+def figure2(
+    name: str, model: str = "bsp-cnn", data: str | Path | None = None, seeds: int | None = None
+) -> list[Row]:
+    """Figure 2 follows the two rows of Table 1 whose T is the base's size."""
+    return [row for row in table1(name, model, data, seeds) if row.trainable == TABLE1_ROWS[0][1]]
+
+
+def _base(sizes: Profile, data, wide: bool) -> dict:
+    names = sizes.wide if wide else sizes.base
+    pairs = open_pairs(sizes.train, "train", data, names, sizes.size)
+    stride = sizes.wide_stride if wide else sizes.patch
+    return {side: patch_source(pairs, side, sizes.patch, stride) for side in ("ir", "vi")}
+
+
+def _length(sizes: Profile, trainable: int) -> dict:
+    smallest = sizes.pairs[min(sizes.pairs)]
+    if sizes.equal_steps and sizes.pairs[trainable] > smallest:
+        return {"steps": sizes.epochs * (smallest // 8)}
+    return {"epochs": sizes.epochs}

@@ -1,0 +1,131 @@
+"""How much work each profile does; never which code it runs.
+
+smoke   rendered scenes, seconds: for tests and a first run
+quick   real images, sized for a CPU of two cores
+paper   the papers' own sizes, for a GPU
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from fusionlib.data import PairSet, open_pairs
+from fusionlib.errors import FusionError
+
+# The ten images of the 150-patch base, the same in `quick` and `paper`: of
+# the first MSRS training images every third, as the papers' ten are not named.
+BASE_IMAGES = (
+    "00001D", "00005N", "00009N", "00013N", "00017N",
+    "00021N", "00025N", "00029N", "00033N", "00037N",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class TestSet:
+    """Test images of one set: every `every`-th in name order, at most `most`."""
+
+    dataset: str
+    every: int = 1
+    most: int | None = None
+
+    __test__ = False  # no test case, whatever pytest thinks of the name
+
+    def open(self, data: str | Path | None, size: tuple[int, int] | None = None) -> PairSet:
+        """The chosen pairs."""
+        pairs = open_pairs(self.dataset, "test", data, size=size)
+        return pairs.select(pairs.names[:: self.every][: self.most])
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Sizes of one profile.
+
+    Args:
+        train: dataset whose train split gives the base.
+        base: images of the 150-patch base, by name.
+        wide: images of the 15,000-patch base; None takes all.
+        wide_stride: distance of its patches, in pixels.
+        patch: side of a patch.
+        size: (height, width) of rendered scenes; None for files.
+        pairs: T of a row, by the T that the paper prints.
+        epochs: of a row whose T is the base's size.
+        equal_steps: whether larger T take the same number of steps rather
+            than the same number of epochs.
+        seeds: how many for the rows whose T is the base's size.
+        precision: of the network in training.
+        tests: the test sets that tables are scored on.
+        curve: the test set of the curves during training.
+    """
+
+    name: str
+    train: str
+    base: tuple[str, ...]
+    wide: tuple[str, ...] | None
+    wide_stride: int
+    patch: int
+    size: tuple[int, int] | None
+    pairs: dict[int, int]
+    epochs: int
+    equal_steps: bool
+    seeds: int
+    precision: str
+    tests: tuple[TestSet, ...]
+    curve: TestSet
+
+
+PROFILES = {
+    "smoke": Profile(
+        name="smoke",
+        train="scenes",
+        base=("0000D", "0001N", "0002D"),
+        wide=("0000D", "0001N", "0002D", "0003N"),
+        wide_stride=32,
+        patch=64,
+        size=(128, 192),
+        pairs={150: 16, 7500: 32, 15000: 64},
+        epochs=4,
+        equal_steps=True,
+        seeds=2,
+        precision="float32",
+        tests=(TestSet("scenes", most=4),),
+        curve=TestSet("scenes", most=2),
+    ),
+    "quick": Profile(
+        name="quick",
+        train="MSRS",
+        base=BASE_IMAGES,
+        wide=None,
+        wide_stride=20,
+        patch=128,
+        size=None,
+        pairs={150: 150, 7500: 7500, 15000: 15000},
+        epochs=100,
+        equal_steps=True,
+        seeds=3,
+        precision="bfloat16",
+        tests=(TestSet("MSRS"), TestSet("LLVIP"), TestSet("M3FD")),
+        curve=TestSet("MSRS", every=8),
+    ),
+    "paper": Profile(
+        name="paper",
+        train="MSRS",
+        base=BASE_IMAGES,
+        wide=None,
+        wide_stride=128,
+        patch=128,
+        size=None,
+        pairs={150: 150, 7500: 7500, 15000: 15000},
+        epochs=100,
+        equal_steps=False,
+        seeds=3,
+        precision="float32",
+        tests=(TestSet("MSRS"), TestSet("LLVIP", most=250), TestSet("M3FD", most=420)),
+        curve=TestSet("MSRS"),
+    ),
+}
+
+
+def profile(name: str) -> Profile:
+    """A profile by name; FusionError for another name."""
+    if name not in PROFILES:
+        raise FusionError(f"profile is one of {', '.join(PROFILES)}, not {name!r}.")
+    return PROFILES[name]

@@ -1,0 +1,5 @@
+"""Every number printed in the tables of the three papers, as data."""
+
+from fusionlib.published.tables import Note, Table, load, papers, source, tables
+
+__all__ = ["Note", "Table", "load", "papers", "source", "tables"]

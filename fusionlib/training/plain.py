@@ -1,0 +1,185 @@
+"""Plain training: one network, one objective, Adam.
+
+The base stays on the device and a step gathers its batch by index. Losses are
+written to a table on the device and fetched only when a checkpoint is due, so
+that no step waits for the host.
+"""
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from filelock import FileLock
+from torch import Tensor
+
+from fusionlib.data.base import Base, load_base
+from fusionlib.errors import FusionError
+from fusionlib.models import create_model
+from fusionlib.pairing import Draw
+from fusionlib.progress import progress
+from fusionlib.training.provenance import provenance
+from fusionlib.training.spec import Spec
+from fusionlib.training.store import Run, open_run, write_whole
+
+CHECKPOINT_SECONDS = 60
+
+
+def train(
+    spec: Spec,
+    data: str | Path | None = None,
+    device: str | None = None,
+    on_snapshot: Callable[[Run, int], object] | None = None,
+    quiet: bool = False,
+) -> Run:
+    """Train `spec`, or return its run at once if it was trained before.
+
+    A training that was killed goes on from its last checkpoint and ends with
+    the same weights, bit for bit on the CPU with the same number of threads.
+
+    Args:
+        spec: what to train.
+        data: folder that holds the datasets; default FUSIONLIB_DATA.
+        device: "cpu", "cuda", ...; default CUDA where there is one.
+        on_snapshot: called as on_snapshot(run, step) when a snapshot has been
+            written, for example to score it while the training goes on.
+        quiet: no progress bar.
+
+    Raises FusionError for a base that does not fit the spec, and where the
+    loss is not finite: the message names the step and the terms.
+    """
+    run = open_run(spec)
+    # A second process that asks for the same spec waits here, then finds it
+    # finished; the lock of a process that died is free.
+    with FileLock(run.folder / "lock"):
+        if not run.finished:
+            device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+            Training(run, load_base(spec.ir, spec.vi, data), device).run_to_end(on_snapshot, quiet)
+    return run
+
+
+class Training:
+    """The state of one training: network, optimiser, draws, history."""
+
+    def __init__(self, run: Run, base: Base, device: str):
+        spec = run.spec
+        self.run, self.spec, self.device = run, spec, device
+        self.base = base.to(device)
+        self.draw = Draw(
+            spec.relation, len(base.ir), len(base.vi), spec.pairs, spec.seed, spec.redraw
+        )
+        torch.manual_seed(spec.seed)
+        self.model = create_model(spec.model, spec.channels).to(device).train()
+        self.optimiser = torch.optim.Adam(self.model.parameters(), lr=spec.lr)
+        self.step, self.seconds = 0, 0.0
+        self.terms: list[str] = []
+        self.losses = torch.zeros(spec.total_steps, 0, device=device)
+        self.epoch_pairs: Tensor | None = None
+        if self.state_file.exists():
+            self._resume()
+
+    @property
+    def state_file(self) -> Path:
+        return self.run.folder / "state.pt"
+
+    def run_to_end(self, on_snapshot, quiet: bool) -> None:
+        """Step until the spec's last step, with checkpoints and snapshots."""
+        spec, snapshots = self.spec, set(self.spec.snapshots)
+        started = saved = time.monotonic()
+        before, record = self.seconds, provenance(self.device)
+        name = f"{spec.model} {spec.relation} T={spec.pairs} seed {spec.seed}"
+        with progress(total=spec.total_steps, description=name, quiet=quiet) as bar:
+            bar.update(self.step)
+            while True:
+                if self.step in snapshots and not self.run.weights_file(self.step).exists():
+                    self._keep_snapshot(record, on_snapshot)
+                if self.step == spec.total_steps:
+                    break
+                self.one_step()
+                bar.update(1)
+                now = time.monotonic()
+                self.seconds = before + now - started
+                if self.step in snapshots or now - saved > CHECKPOINT_SECONDS:
+                    bar.update(0, loss=float(self._fetched()[-1, -1]))
+                    self._checkpoint()
+                    saved = now
+        self.state_file.unlink(missing_ok=True)
+
+    def one_step(self) -> None:
+        """One batch: gather, fuse, loss, gradient, Adam."""
+        spec = self.spec
+        epoch, place = divmod(self.step, spec.steps_per_epoch)
+        if self.epoch_pairs is None or place == 0:
+            self.epoch_pairs = torch.from_numpy(self.draw.epoch(epoch)).to(self.device)
+        batch = self.epoch_pairs[place * spec.batch : (place + 1) * spec.batch]
+        ir, vi = self.base.gather(batch)
+        kind = torch.device(self.device).type
+        with torch.autocast(kind, torch.bfloat16, enabled=spec.precision == "bfloat16"):
+            fused = self.model(ir, vi)
+        terms = spec.loss(fused, ir, vi)
+        self.optimiser.zero_grad(set_to_none=True)
+        terms["total"].backward()
+        self.optimiser.step()
+        if not self.terms:
+            self.terms = list(terms)
+            self.losses = self.losses.new_zeros(spec.total_steps, len(terms))
+        self.losses[self.step] = torch.stack([term.detach() for term in terms.values()])
+        self.step += 1
+
+    def _fetched(self) -> np.ndarray:
+        # Losses so far; the one place where the host waits for the device.
+        losses = self.losses[: self.step].cpu().numpy()
+        bad = ~np.isfinite(losses).all(1)
+        if bad.any():
+            step = int(bad.argmax())
+            values = ", ".join(f"{t} {v:g}" for t, v in zip(self.terms, losses[step], strict=True))
+            raise FusionError(
+                f"The loss of run {self.run.key} is not finite from step {step + 1} on ({values});"
+                f" its last good weights are of step {max(self.run.steps, default=0)}:"
+                " try a smaller lr or precision='float32'."
+            )
+        return losses
+
+    def _checkpoint(self) -> None:
+        state = {
+            "model": self.model.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "random": torch.get_rng_state(),
+            "terms": self.terms,
+            "losses": self.losses[: self.step].clone(),
+            "step": self.step,
+            "seconds": self.seconds,
+        }
+        write_whole(self.state_file, lambda path: torch.save(state, path))
+
+    def _resume(self) -> None:
+        state = torch.load(self.state_file, map_location=self.device, weights_only=True)
+        self.model.load_state_dict(state["model"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        torch.set_rng_state(state["random"].cpu())
+        self.step, self.seconds, self.terms = state["step"], state["seconds"], state["terms"]
+        self.losses = self.losses.new_zeros(self.spec.total_steps, len(self.terms))
+        self.losses[: self.step] = state["losses"]
+
+    def _keep_snapshot(self, record: dict, on_snapshot) -> None:
+        if self.step == self.spec.total_steps:
+            self._finish(record)
+        self.run.save_weights(self.model, self.step)
+        if on_snapshot:
+            on_snapshot(self.run, self.step)
+
+    def _finish(self, record: dict) -> None:
+        # Before the last weights, which say that the run is finished.
+        history = pd.DataFrame(self._fetched(), columns=self.terms)
+        history.insert(0, "epoch", np.arange(self.step) // self.spec.steps_per_epoch + 1)
+        history.insert(0, "step", np.arange(self.step) + 1)
+        write_whole(
+            self.run.folder / "history.csv",
+            lambda path: history.to_csv(path, index=False, float_format="%.9g"),
+        )
+        record = {**record, "seconds": round(self.seconds, 1), "steps": self.step}
+        text = json.dumps(record, indent=1)
+        write_whole(self.run.folder / "provenance.json", lambda path: path.write_text(text))

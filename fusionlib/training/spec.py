@@ -1,0 +1,123 @@
+"""The specification of a training: everything that can change a number."""
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass, field
+
+from fusionlib.data.base import PatchSource
+from fusionlib.errors import FusionError
+from fusionlib.losses import BSPLoss
+
+PRECISIONS = ("float32", "bfloat16")
+
+
+@dataclass(frozen=True)
+class Spec:
+    """One training; `train(spec)` makes it, or returns it if it was made.
+
+    Args:
+        model: a name that `create_model` knows.
+        ir, vi: the base, one source of patches a modality.
+        relation: "strict", "unpaired" or "arbitrary".
+        pairs: T, pairs drawn an epoch.
+        epochs, steps: how long; give one of the two. An epoch has
+            T // batch steps: the incomplete batch is dropped, as in the
+            released code, so T = 150 gives 18 steps of 8.
+        redraw: new pairs each epoch (released code), or the same in new order.
+        seed: of the weights and of the draws.
+        loss: the objective.
+        batch, lr: batch size and Adam's learning rate.
+        precision: "float32", or "bfloat16" for the network under autocast
+            (weights, losses and Adam stay float32).
+        channels: of each source and of the fused image.
+
+    Raises FusionError for values that can't be trained.
+    """
+
+    model: str
+    ir: PatchSource
+    vi: PatchSource
+    relation: str
+    pairs: int
+    epochs: int | None = None
+    steps: int | None = None
+    redraw: bool = True
+    seed: int = 0
+    loss: BSPLoss = field(default_factory=BSPLoss)
+    batch: int = 8
+    lr: float = 1e-4
+    precision: str = "float32"
+    channels: int = 1
+
+    def __post_init__(self):
+        if (self.epochs is None) == (self.steps is None):
+            raise FusionError("A spec takes either epochs or steps, one of the two.")
+        if self.precision not in PRECISIONS:
+            raise FusionError(
+                f"precision is one of {', '.join(PRECISIONS)}, not {self.precision!r}."
+            )
+        if not 0 < self.batch <= self.pairs:
+            raise FusionError(
+                f"batch={self.batch} does not fit pairs={self.pairs}: an epoch needs a whole batch."
+            )
+        if self.total_steps < 1:
+            raise FusionError(f"A training needs at least one step, not {self.total_steps}.")
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Whole batches in the T pairs of an epoch."""
+        return self.pairs // self.batch
+
+    @property
+    def total_steps(self) -> int:
+        """Optimisation steps of the whole training."""
+        return self.steps if self.epochs is None else self.epochs * self.steps_per_epoch
+
+    @property
+    def snapshots(self) -> tuple[int, ...]:
+        """Steps whose weights are kept: 20, 40, 80, ..., every twelfth, the last.
+
+        The doubling steps show the start, where the network changes quickly
+        (Figure 3 of Beyond Strict Pairing shows 20 and 80).
+        """
+        total = self.total_steps
+        doubling = [20 * 2**k for k in range(20) if 20 * 2**k < total]
+        return tuple(sorted({*doubling, *(round(total * k / 12) for k in range(1, 13))} - {0}))
+
+    @property
+    def key(self) -> str:
+        """12 hex digits that name the run.
+
+        A field at its default is left out of the hash, so that a field that a
+        later version adds does not rename the runs that were made before it.
+        """
+        text = json.dumps(_chosen(self), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    def to_dict(self) -> dict:
+        """Plain values, for JSON."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict) -> "Spec":
+        """The spec that `to_dict` described, also after a way through JSON."""
+        plain = dict(values)
+        for name, kind in (("ir", PatchSource), ("vi", PatchSource), ("loss", BSPLoss)):
+            plain[name] = kind(
+                **{k: tuple(v) if isinstance(v, list) else v for k, v in plain[name].items()}
+            )
+        return cls(**plain)
+
+
+def _chosen(value) -> dict:
+    chosen = {}
+    for item in dataclasses.fields(value):
+        here = getattr(value, item.name)
+        default = item.default
+        if item.default_factory is not dataclasses.MISSING:
+            default = item.default_factory()
+        if here == default:
+            continue
+        chosen[item.name] = _chosen(here) if dataclasses.is_dataclass(here) else here
+    return chosen

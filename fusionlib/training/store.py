@@ -1,0 +1,116 @@
+"""The run store: a folder a run, named by the hash of its spec.
+
+    spec.json         the specification
+    provenance.json   versions, device, git commit, dates, seconds
+    history.csv       every loss term at every step
+    step-000020.safetensors ...   weights at the steps of `spec.snapshots`
+    state.pt          what a killed training resumes from; gone when finished
+    scores/           metric rows an image, cached by `evaluation`
+"""
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import pandas as pd
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from fusionlib.errors import FusionError
+from fusionlib.models import create_model
+from fusionlib.settings import store_root
+from fusionlib.training.spec import Spec
+
+
+def write_whole(path: Path, write: Callable[[Path], object]) -> None:
+    """Let `write` make a file beside `path`, then rename it: whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        write(beside)
+        os.replace(beside, path)
+    except OSError as error:
+        raise FusionError(
+            f"{path} could not be written ({error.strerror}): free space or name another folder"
+            " with FUSIONLIB_STORE; what was there is untouched."
+        ) from error
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A training that was made, or is being made: its folder and what is in it."""
+
+    folder: Path
+
+    @property
+    def key(self) -> str:
+        """The hash of the spec."""
+        return self.folder.name
+
+    @cached_property
+    def spec(self) -> Spec:
+        """The specification that the run was made from."""
+        return Spec.from_dict(json.loads((self.folder / "spec.json").read_text()))
+
+    @property
+    def finished(self) -> bool:
+        """Whether the last step's weights are there."""
+        return self.weights_file(self.spec.total_steps).exists()
+
+    @property
+    def provenance(self) -> dict:
+        """Versions, device, git commit, dates and seconds of the training."""
+        return json.loads((self.folder / "provenance.json").read_text())
+
+    def history(self) -> pd.DataFrame:
+        """Every loss term at every step: columns step, epoch, terms, total."""
+        return pd.read_csv(self.folder / "history.csv")
+
+    def weights_file(self, step: int) -> Path:
+        """Where the weights after `step` steps are kept."""
+        return self.folder / f"step-{step:06d}.safetensors"
+
+    @property
+    def steps(self) -> list[int]:
+        """Steps whose weights are there."""
+        return sorted(int(file.stem[5:]) for file in self.folder.glob("step-*.safetensors"))
+
+    def model(self, step: int | None = None) -> nn.Module:
+        """The network after `step` steps (default: the last), in eval mode.
+
+        Raises FusionError where that step was not kept.
+        """
+        step = self.spec.total_steps if step is None else step
+        if not self.weights_file(step).exists():
+            raise FusionError(
+                f"Run {self.key} holds no weights of step {step}; it holds steps {self.steps}."
+            )
+        model = create_model(self.spec.model, self.spec.channels)
+        model.load_state_dict(load_file(self.weights_file(step)))
+        return model.eval()
+
+    def save_weights(self, model: nn.Module, step: int) -> None:
+        """Keep the weights after `step` steps."""
+        weights = {name: value.contiguous() for name, value in model.state_dict().items()}
+        write_whole(self.weights_file(step), lambda path: save_file(weights, path))
+
+
+def open_run(spec: Spec) -> Run:
+    """The run of this spec; its folder and spec.json are made if they are not there."""
+    run = Run(store_root() / spec.key)
+    file = run.folder / "spec.json"
+    if not file.exists():
+        text = json.dumps(spec.to_dict(), indent=1)
+        write_whole(file, lambda path: path.write_text(text))
+    return run
+
+
+def runs() -> list[Run]:
+    """All runs in the store, oldest first."""
+    files = sorted(store_root().glob("*/spec.json"), key=lambda file: file.stat().st_mtime)
+    return [Run(file.parent) for file in files]
