@@ -1,7 +1,7 @@
 """Read, check, write and colour-convert images: 8 bits exist only here.
 
-Inside the library an image is a float32 tensor (1 or 3, H, W) in [0, 1]. Files are
-turned into that form, and back, by the functions below and nowhere else.
+Inside the library an image is a float32 tensor (1 or 3, H, W) in [0, 1].
+Files are turned into that form, and back, by the functions below alone.
 """
 
 import os
@@ -116,7 +116,7 @@ def read_labels(path: str | Path) -> Tensor:
 
 
 def check_same_size(first: str | Path, second: str | Path) -> None:
-    """Raise FusionError unless two image files have the same size (headers only)."""
+    """Raise FusionError unless two image files have one size (headers only)."""
     sizes = []
     for path in (first, second):
         with _opened(path) as image:
@@ -166,7 +166,7 @@ def quantise(image: Tensor) -> Tensor:
 
 
 def grey_of(rgb: Tensor) -> Tensor:
-    """Grey (1, H, W) of RGB (3, H, W): what `read_grey` gives for its 8-bit file."""
+    """Grey (1, H, W) of RGB (3, H, W): what `read_grey` gives for its file."""
     image = Image.fromarray(to_uint8(rgb).transpose(1, 2, 0))
     return _pixels(image, False, "")
 
@@ -206,7 +206,7 @@ def write(path: str | Path, image: Tensor) -> None:
 
 
 def rgb_to_ycbcr(rgb: Tensor) -> Tensor:
-    """Full-range BT.601 YCbCr (..., 3, H, W) of RGB (..., 3, H, W), both in [0, 1].
+    """Full-range YCbCr (..., 3, H, W) of RGB (..., 3, H, W), both in [0, 1].
 
     Cb and Cr are 0.5 where there is no colour. Source: ITU-R BT.601, without
     the studio offsets (as in JFIF).

@@ -32,15 +32,17 @@ class _LineFile:
 
     def write(self, text: str) -> None:
         text = text.strip()
-        if text and text != self.last:
+        count = text.rpartition("[")[0]  # closing repeats the last count with a newer time
+        if text and count != self.last:
             self.file.write(text + "\n")
-            self.last = text
+            self.last = count
 
     def flush(self) -> None:
         self.file.flush()
 
 
-def _live_notebook() -> bool:
+def live_notebook() -> bool:
+    """Whether a person sits before a notebook, so that widgets answer."""
     # Jupyter's server sets this for the kernels behind an open notebook. Papermill and nbconvert
     # do not, and there a widget would stay as it was first drawn.
     return (
@@ -77,7 +79,7 @@ def progress(
     options = {"desc": description, "total": total, "delay": SECONDS_BEFORE_FIRST}
     if quiet:
         return _Bar(iterable, disable=True)
-    if _live_notebook():
+    if live_notebook():
         from tqdm.notebook import tqdm_notebook
 
         class Widget(_WithFields, tqdm_notebook):

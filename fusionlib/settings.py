@@ -11,7 +11,9 @@ from fusionlib.errors import FusionError
 def _root(variable: str, what: str, given: str | Path | None = None) -> Path:
     value = given or os.environ.get(variable)
     if not value:
-        raise FusionError(f"No folder with {what} is named: set {variable} or pass it as an argument.")
+        raise FusionError(
+            f"No folder with {what} is named: set {variable} or pass it as an argument."
+        )
     folder = Path(value).expanduser().resolve()
     if not folder.is_dir():
         raise FusionError(f"The folder with {what} does not exist: {folder} (set {variable}).")

@@ -16,7 +16,7 @@ SCENES_LICENCE = "rendered by fusionlib, free to use"
 
 @dataclass(frozen=True)
 class Folders:
-    """Where a split lies, relative to the dataset's folder; labels are class maps."""
+    """Where a split lies in the dataset's folder; labels are class maps."""
 
     ir: str
     vi: str

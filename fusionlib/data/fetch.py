@@ -1,4 +1,4 @@
-"""Get a dataset: by git at a pinned revision, or by telling where a person gets it."""
+"""Get a dataset: by git at a pinned revision, or by telling where it is."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""Pairs of infrared and visible images, from files or rendered, and sets of them."""
+"""Pairs of infrared and visible images, from files or rendered, and sets."""
 
 import hashlib
 from collections.abc import Sequence
@@ -48,7 +48,7 @@ def _file_digest(path: Path, size: int, mtime_ns: int) -> str:
 
 @dataclass(frozen=True)
 class FilePair:
-    """A pair of two files; each access reads anew, so that a set needs no memory.
+    """A pair of files; each access reads anew, so that a set needs no memory.
 
     Raises FusionError on access if the sizes differ or a file is damaged.
     """
@@ -131,7 +131,7 @@ class ScenePair:
 
 @dataclass(frozen=True)
 class PairSet(Sequence):
-    """Named pairs of one split: a sequence of `Pair`, in the order of `names`."""
+    """Named pairs of a split: a sequence of `Pair` in the order of `names`."""
 
     dataset: str
     split: str
@@ -158,7 +158,7 @@ class PairSet(Sequence):
         return hashlib.sha256(lines.encode()).hexdigest()[:16]
 
     def select(self, names: Sequence[str]) -> "PairSet":
-        """The pairs of these names, in this order; FusionError if one is unknown."""
+        """The pairs of these names, in this order; FusionError if unknown."""
         known = {pair.name: pair for pair in self.pairs}
         for name in names:
             if name not in known:

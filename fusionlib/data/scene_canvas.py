@@ -13,8 +13,21 @@ SUPERSAMPLING = 2
 FAR = 1e4  # depth of the sky, and of the ground, whose true depth the camera knows
 GLOW_MAX = 6.0  # radiance of a full-scale glow; a white wall by day has 1
 
+# MSRS classes; 0 is unlabelled.
+CAR, PERSON, BIKE, CURVE, CAR_STOP, GUARDRAIL, COLOUR_CONE, BUMP = range(1, 9)
+
+DARK = (0.05, 0.05, 0.06)
+STEEL = (0.5, 0.52, 0.53)
+WHITE = (0.86, 0.86, 0.84)
+SAFFRON = (0.85, 0.66, 0.1)
+
 # Texture codes; `scenes` holds how strongly each shows in either modality.
 PLAIN, SKY, ASPHALT, PAVING, GRASS, FOLIAGE, WALL, CLOTH = range(8)
+
+
+def pick(rng: np.random.Generator, choices):
+    """One of the choices, all equally likely."""
+    return choices[rng.integers(len(choices))]
 
 
 class Paint(NamedTuple):
@@ -115,6 +128,7 @@ class Canvas:
         for box, paint, depth in zip(boxes, paints, centres[:, 2], strict=True):
             self._draw("ellipse", box, paint, depth)
 
-    def shade(self, points):
-        """Darken the ground inside a polygon, (n, 3) in metres with Y = 0."""
-        self._shadow_pen.polygon(self._pixels(points), fill=255)
+    def shade(self, points, darkness: float):
+        """Take light off the ground inside a polygon, (n, 3) in metres with Y = 0."""
+        if darkness > 0:
+            self._shadow_pen.polygon(self._pixels(points), fill=int(255 * darkness))

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
+
 from fusionlib.data import open_pairs
 from fusionlib.data.base import patch_source
 from fusionlib.experiments.profiles import Profile, profile
@@ -69,6 +71,44 @@ def figure2(
 ) -> list[Row]:
     """Figure 2 follows the two rows of Table 1 whose T is the base's size."""
     return [row for row in table1(name, model, data, seeds) if row.trainable == TABLE1_ROWS[0][1]]
+
+
+def first_steps(
+    name: str,
+    relation: str,
+    data: str | Path | None = None,
+    steps: int | None = None,
+    seed: int = 0,
+) -> Spec:
+    """The short training of the notebook start_here."""
+    sizes = profile(name)
+    return Spec(
+        model="bsp-cnn",
+        **_base(sizes, data, wide=False),
+        relation=relation,
+        pairs=min(sizes.pairs.values()),
+        steps=steps or sizes.steps,
+        precision=sizes.precision,
+        seed=seed,
+    )
+
+
+def describe(rows: list[Row]) -> pd.DataFrame:
+    """What each row trains on, and for how long: a table to read."""
+    specs = [row.specs[0] for row in rows]
+    return pd.DataFrame(
+        {
+            "row": [row.label for row in rows],
+            "relation": [spec.relation for spec in specs],
+            "images": [len(spec.ir.images) for spec in specs],
+            "stride": [spec.ir.stride for spec in specs],
+            "T": [spec.pairs for spec in specs],
+            "steps": [spec.total_steps for spec in specs],
+            "epochs": [round(spec.total_steps / spec.steps_per_epoch, 2) for spec in specs],
+            "precision": [spec.precision for spec in specs],
+            "runs": [" ".join(spec.key for spec in row.specs) for row in rows],
+        }
+    ).set_index("row")
 
 
 def _base(sizes: Profile, data, wide: bool) -> dict:

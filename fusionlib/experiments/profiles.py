@@ -44,6 +44,7 @@ class Profile:
         base: images of the 150-patch base, by name.
         wide: images of the 15,000-patch base; None takes all.
         wide_stride: distance of its patches, in pixels.
+        wide_note: where they come from, for captions.
         patch: side of a patch.
         size: (height, width) of rendered scenes; None for files.
         pairs: T of a row, by the T that the paper prints.
@@ -54,6 +55,8 @@ class Profile:
         precision: of the network in training.
         tests: the test sets that tables are scored on.
         curve: the test set of the curves during training.
+        panel: the first test set's image that figures show.
+        steps: of the first training, in start_here.
     """
 
     name: str
@@ -61,6 +64,7 @@ class Profile:
     base: tuple[str, ...]
     wide: tuple[str, ...] | None
     wide_stride: int
+    wide_note: str
     patch: int
     size: tuple[int, int] | None
     pairs: dict[int, int]
@@ -70,6 +74,23 @@ class Profile:
     precision: str
     tests: tuple[TestSet, ...]
     curve: TestSet
+    panel: str
+    steps: int
+
+    def title(self, pairs: PairSet) -> str:
+        """What stands under a figure of `pairs`: rendered images say so."""
+        return "rendered scenes" if pairs.dataset == "scenes" else pairs.dataset
+
+    def caption(self, protocol: str, convention: str) -> str:
+        """What a reader must know beside any number of this profile."""
+        rendered = ", rendered scenes" if self.train == "scenes" else ""
+        return f"profile {self.name}{rendered}; protocol {protocol}; convention {convention}"
+
+    @property
+    def rows_note(self) -> str:
+        """What a reader must know about the rows with larger T."""
+        length = "the same number of steps" if self.equal_steps else "the same number of epochs"
+        return f"all rows take {length}; SPTP 15,000 is cut from {self.wide_note}"
 
 
 PROFILES = {
@@ -78,7 +99,8 @@ PROFILES = {
         train="scenes",
         base=("0000D", "0001N", "0002D"),
         wide=("0000D", "0001N", "0002D", "0003N"),
-        wide_stride=32,
+        wide_stride=24,
+        wide_note="4 scenes",
         patch=64,
         size=(128, 192),
         pairs={150: 16, 7500: 32, 15000: 64},
@@ -88,6 +110,8 @@ PROFILES = {
         precision="float32",
         tests=(TestSet("scenes", most=4),),
         curve=TestSet("scenes", most=2),
+        panel="0001N",
+        steps=24,
     ),
     "quick": Profile(
         name="quick",
@@ -95,6 +119,7 @@ PROFILES = {
         base=BASE_IMAGES,
         wide=None,
         wide_stride=20,
+        wide_note="34 scenes",
         patch=128,
         size=None,
         pairs={150: 150, 7500: 7500, 15000: 15000},
@@ -104,6 +129,8 @@ PROFILES = {
         precision="bfloat16",
         tests=(TestSet("MSRS"), TestSet("LLVIP"), TestSet("M3FD")),
         curve=TestSet("MSRS", every=8),
+        panel="00004N",
+        steps=300,
     ),
     "paper": Profile(
         name="paper",
@@ -111,6 +138,7 @@ PROFILES = {
         base=BASE_IMAGES,
         wide=None,
         wide_stride=128,
+        wide_note="all scenes",
         patch=128,
         size=None,
         pairs={150: 150, 7500: 7500, 15000: 15000},
@@ -120,6 +148,8 @@ PROFILES = {
         precision="float32",
         tests=(TestSet("MSRS"), TestSet("LLVIP", most=250), TestSet("M3FD", most=420)),
         curve=TestSet("MSRS"),
+        panel="00004N",
+        steps=300,
     ),
 }
 

@@ -1,0 +1,205 @@
+"""The command `fusionlib`: the package's verbs for a shell.
+
+Each verb imports what it needs when it runs, so that `fusionlib --help` is quick.
+Exit codes: 0 well, 1 something failed on the way, 2 bad input, 130 interrupted.
+"""
+
+import argparse
+import os
+import signal
+import sys
+from pathlib import Path
+
+from fusionlib import __version__
+from fusionlib.errors import FusionError
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    arguments = _parser().parse_args(argv)
+    try:
+        return arguments.verb(arguments)
+    except FusionError as error:
+        print(f"fusionlib: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(
+            "fusionlib: interrupted; what is finished is kept, run the same command to go on.",
+            file=sys.stderr,
+        )
+        return 130
+    except BrokenPipeError:  # the reader, such as `head`, has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("fusionlib", description="Infrared and visible image fusion.")
+    parser.add_argument("--version", action="version", version=f"fusionlib {__version__}")
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+
+    def add(group, name: str, verb, help: str) -> argparse.ArgumentParser:
+        sub = group.add_parser(name, help=help, description=help)
+        sub.set_defaults(verb=verb)
+        return sub
+
+    def add_group(name: str, help: str):
+        return verbs.add_parser(name, help=help, description=help).add_subparsers(
+            required=True, metavar="VERB"
+        )
+
+    data_help = "folder that holds the datasets (default: FUSIONLIB_DATA)"
+
+    sub = add(verbs, "reproduce", _reproduce, "run notebooks, and check what they leave")
+    sub.add_argument("names", nargs="*", metavar="NAME", help="notebook or folder (default: all)")
+    sub.add_argument("--list", action="store_true", help="only show the notebooks")
+    sub.add_argument("--profile", default="smoke", help="smoke (default), quick or paper")
+    sub.add_argument("--data", help=data_help)
+    sub.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="set a parameter"
+    )
+    sub.add_argument("--results", help="root of the result folders (default: FUSIONLIB_RESULTS)")
+    sub.add_argument("--jobs", type=int, help="notebooks at once (default: 2 at smoke, else 1)")
+
+    data = add_group("data", "list, check and get datasets")
+    add(data, "list", _data_list, "show which datasets are at hand").add_argument(
+        "--data", help=data_help
+    )
+    sub = add(data, "check", _data_check, "count, open and pair every file")
+    sub.add_argument("name", nargs="?", help="dataset (default: all at hand)")
+    sub.add_argument("--data", help=data_help)
+    sub = add(data, "get", _data_get, "fetch a dataset, or tell where to get it")
+    sub.add_argument("name", help="dataset")
+    sub.add_argument("--data", help=data_help)
+
+    sub = add(verbs, "evaluate", _evaluate, "score a folder of fused images")
+    sub.add_argument("fused", metavar="FUSED_FOLDER", help="named as the pairs' images are")
+    sub.add_argument("--ir", help="folder of the infrared images (with --vi)")
+    sub.add_argument("--vi", help="folder of the visible images (with --ir)")
+    sub.add_argument("--dataset", help="take the pairs of this dataset instead")
+    sub.add_argument("--split", default="test", help="split of the dataset (default: test)")
+    sub.add_argument("--data", help=data_help)
+    sub.add_argument("--convention", default="bsp", help="of the metrics (default: bsp)")
+    sub.add_argument("-o", "--output", help="also write the rows to this CSV file")
+
+    sub = add(verbs, "published", _published, "print a table as a paper gives it")
+    sub.add_argument("paper", help="bsp, ssvif or regionfuse")
+    sub.add_argument("table", type=int, help="its number, such as 1")
+
+    add(add_group("runs", "the store of trained runs"), "list", _runs_list, "show all runs")
+    return parser
+
+
+def _reproduce(arguments: argparse.Namespace) -> int:
+    from fusionlib.runner.notebooks import find
+    from fusionlib.runner.reproduce import digest, reproduce
+
+    if arguments.list:
+        for notebook in find(arguments.names):
+            minutes = ", ".join(f"{k} {v:g} min" for k, v in notebook.minutes.items())
+            print(f"{notebook.name}\n  {notebook.title} ({minutes})")
+            for p in notebook.parameters:
+                print(f"    {p.name}: {p.type} = {p.default!r}  # {p.help}")
+        return 0
+    overrides = {}
+    for text in arguments.set:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise FusionError(f"--set {text} names no value: write --set NAME=VALUE.")
+        overrides[name.strip()] = value
+    # A stop from outside ends the notebooks' processes as Ctrl-C does.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    outcomes = reproduce(
+        arguments.names,
+        arguments.profile,
+        arguments.data,
+        overrides,
+        arguments.results,
+        arguments.jobs,
+    )
+    print(f"\n{digest(outcomes)}")
+    return 0 if all(outcome.ok for outcome in outcomes) else 1
+
+
+def _check_data_root(data: str | None) -> None:
+    """Refuse a wrong root; without any, the rendered scenes are still there."""
+    from fusionlib import settings
+
+    if data or os.environ.get("FUSIONLIB_DATA"):
+        settings.data_root(data)
+
+
+def _data_list(arguments: argparse.Namespace) -> int:
+    from fusionlib.data.check import format_list, list_datasets
+
+    _check_data_root(arguments.data)
+    print(format_list(list_datasets(arguments.data)))
+    return 0
+
+
+def _data_check(arguments: argparse.Namespace) -> int:
+    from fusionlib.data.check import check, list_datasets
+
+    _check_data_root(arguments.data)
+    names = [arguments.name]
+    if arguments.name is None:
+        table = list_datasets(arguments.data)
+        names = list(dict.fromkeys(table.dataset[table.present]))
+    well = True
+    for name in names:
+        report = check(name, data=arguments.data)
+        print(report, flush=True)
+        well &= report.ok
+    return 0 if well else 1
+
+
+def _data_get(arguments: argparse.Namespace) -> int:
+    from fusionlib.data.fetch import get
+
+    print(get(arguments.name, arguments.data))
+    return 0
+
+
+def _evaluate(arguments: argparse.Namespace) -> int:
+    from fusionlib.data import open_folders, open_pairs
+    from fusionlib.evaluation import evaluate_folder
+
+    folders = [folder for folder in (arguments.ir, arguments.vi) if folder]
+    if len(folders) != (0 if arguments.dataset else 2):
+        raise FusionError("Name the pairs: either --ir and --vi, or --dataset.")
+    output = Path(arguments.output) if arguments.output else None
+    if output and not output.absolute().parent.is_dir():
+        raise FusionError(f"There is no folder {output.parent} for the table: make it first.")
+    if arguments.dataset:
+        pairs = open_pairs(arguments.dataset, arguments.split, arguments.data)
+    else:
+        pairs = open_folders(*folders)
+    rows = evaluate_folder(arguments.fused, pairs, arguments.convention)
+    print(rows.to_string(index=False, float_format="{:.4f}".format))
+    means = rows.select_dtypes("number").mean()
+    print(f"\nmean of {len(rows)} images, convention {arguments.convention}")
+    print(means.to_string(float_format="{:.4f}".format))
+    if output:
+        rows.to_csv(output, index=False)
+    return 0
+
+
+def _published(arguments: argparse.Namespace) -> int:
+    from fusionlib import published
+
+    print(published.load(arguments.paper, arguments.table).cells.to_string(index=False))
+    return 0
+
+
+def _runs_list(arguments: argparse.Namespace) -> int:
+    from fusionlib import settings, training
+
+    runs = training.runs()
+    for run in runs:
+        print(f"{run.key}  {'finished  ' if run.finished else 'unfinished'}  {run.spec}")
+    print(f"{len(runs)} runs in {settings.store_root()}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

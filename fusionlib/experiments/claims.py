@@ -1,0 +1,132 @@
+"""The claims ledger: what a paper says in words, judged on rows of numbers.
+
+A claim compares two rows of a table, metric by metric and test set by test
+set. Supported or contradicted needs all of: 20 images or more, a 95 % paired
+bootstrap interval over images that leaves no doubt, and an effect above twice
+the standard deviation over seeds. Everything else is undecided.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from fusionlib.published import Table
+from fusionlib.statistics import bootstrap
+
+FEWEST_IMAGES = 20
+RowName = tuple[str, int]  # mode, trainable
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One sentence of a paper, in our words.
+
+    Args:
+        name: of the claim, unique in the ledger.
+        where: section and table of the paper.
+        says: the sentence.
+        row, against: the two rows (mode, trainable) that it compares.
+        kind: "higher", or "equal": within the largest difference that the
+            paper itself prints between the two rows, metric by metric.
+        metrics: those that the sentence speaks of.
+    """
+
+    name: str
+    where: str
+    says: str
+    row: RowName
+    against: RowName
+    kind: str
+    metrics: tuple[str, ...]
+
+
+FOUR = ("MI", "VIF", "Qabf", "SSIM")
+TABLE1_CLAIMS = (
+    Claim("unpaired-equals-paired", "BSP 4.2.1, Table 1 rows 1-2",
+          "Trained on 150 unpaired patches a model scores nearly as on 150 pairs.",
+          ("UPTP", 150), ("SPTP", 150), "equal", ("EN", *FOUR)),
+    Claim("fifty-fold-helps", "BSP 4.2.2, Table 1 rows 1 and 3",
+          "Fifty times as many unpaired relations score higher than 150 pairs.",
+          ("UPTP", 7500), ("SPTP", 150), "higher", FOUR),
+    Claim("hundred-fold-helps", "BSP 4.2.2, Table 1 rows 1 and 4",
+          "A hundred times as many unpaired relations score higher than 150 pairs.",
+          ("UPTP", 15000), ("SPTP", 150), "higher", FOUR),
+    Claim("unpaired-equals-hundred-fold-pairs", "BSP 4.2.2, Table 1 rows 4-5",
+          "15,000 unpaired relations of 150 patches score nearly as 15,000 real pairs.",
+          ("UPTP", 15000), ("SPTP", 15000), "equal", ("EN", *FOUR)),
+    Claim("arbitrary-equals-hundred-fold-pairs", "BSP 4.2.2, Table 1 rows 5-6",
+          "15,000 arbitrary relations of 150 patches score nearly as 15,000 real pairs.",
+          ("APTP", 15000), ("SPTP", 15000), "equal", ("EN", *FOUR)),
+)  # fmt: skip
+
+
+def judge(
+    per_image: pd.DataFrame, claims: Sequence[Claim], table: Table, model: str
+) -> pd.DataFrame:
+    """A verdict a claim, test set and metric.
+
+    Args:
+        per_image: what `measure` returned.
+        claims: all about one table.
+        table: the published table, for the margins of "equal".
+        model: which of its models.
+
+    Returns columns claim, where, test_set, metric, kind, margin, images,
+    effect, low, high, seed_spread, verdict.
+    """
+    rows = []
+    for claim in claims:
+        for test_set, here in per_image.groupby("test_set", sort=False):
+            ours, against = (_row(here, name) for name in (claim.row, claim.against))
+            for metric in claim.metrics:
+                differences = _by_image(ours, metric) - _by_image(against, metric)
+                low, high = bootstrap(differences)
+                spread = np.nanmax([_seed_spread(here, metric), 0.0])
+                margin = _margin(table, model, claim, metric) if claim.kind == "equal" else 0.0
+                effect = float(differences.mean())
+                verdict = _verdict(claim.kind, effect, low, high, spread, margin, len(differences))
+                rows.append(
+                    {"claim": claim.name, "where": claim.where, "test_set": test_set}
+                    | {"metric": metric, "kind": claim.kind, "margin": margin}
+                    | {"images": len(differences), "effect": effect, "low": low, "high": high}
+                    | {"seed_spread": spread, "verdict": verdict}
+                )
+    return pd.DataFrame(rows)
+
+
+def _verdict(kind, effect, low, high, spread, margin, images) -> str:
+    if images < FEWEST_IMAGES:
+        return "undecided"
+    if kind == "higher":
+        if abs(effect) <= 2 * spread or low <= 0 <= high:
+            return "undecided"
+        return "supported" if effect > 0 else "contradicted"
+    # Equal: the whole interval lies within the margin, or wholly beyond it.
+    if -margin <= low and high <= margin:
+        return "supported"
+    beyond = low > margin or high < -margin
+    return "contradicted" if beyond and abs(effect) > 2 * spread else "undecided"
+
+
+def _row(per_image: pd.DataFrame, name: RowName) -> pd.DataFrame:
+    return per_image[(per_image["mode"] == name[0]) & (per_image["trainable"] == name[1])]
+
+
+def _by_image(row: pd.DataFrame, metric: str) -> pd.Series:
+    return row.groupby("image", sort=False)[metric].mean()
+
+
+def _seed_spread(per_image: pd.DataFrame, metric: str) -> float:
+    # The largest standard deviation over seeds among the rows that have several.
+    means = per_image.groupby(["mode", "trainable", "seed"])[metric].mean()
+    return means.groupby(["mode", "trainable"]).std().max()
+
+
+def _margin(table: Table, model: str, claim: Claim, metric: str) -> float:
+    printed = table.values.query("model == @model and metric == @metric")
+    first, second = (
+        _row(printed, name).set_index("test_set")["value"] for name in (claim.row, claim.against)
+    )
+    return float((first - second).abs().max())

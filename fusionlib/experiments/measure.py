@@ -1,0 +1,87 @@
+"""Rows of a table to rows of numbers: train what is missing, score every run."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from fusionlib.data import PairSet
+from fusionlib.evaluation import evaluate, summary
+from fusionlib.experiments.bsp import Row
+from fusionlib.training import Run, train
+
+
+def measure(
+    rows: Sequence[Row],
+    tests: Sequence[PairSet],
+    protocol: str = "released",
+    convention: str = "bsp",
+    data: str | Path | None = None,
+) -> pd.DataFrame:
+    """One row an image, run and test set.
+
+    Trains the specs that have no finished run, then scores each run; what was
+    trained and scored before is read from the store.
+
+    Returns columns test_set, mode, trainable, seed, key, image and a column
+    a metric.
+    """
+    parts = []
+    for row in rows:
+        for spec in row.specs:
+            run = train(spec, data)
+            for test in tests:
+                scores = evaluate(run, test, protocol, convention)
+                names = {"test_set": test.dataset, "mode": row.mode, "trainable": row.trainable}
+                parts.append(scores.assign(**names, seed=spec.seed, key=run.key))
+    table = pd.concat(parts, ignore_index=True)
+    first = ["test_set", "mode", "trainable", "seed", "key", "image"]
+    return table[[*first, *table.columns.difference(first, sort=False)]]
+
+
+def histories(rows: Sequence[Row], data: str | Path | None = None) -> pd.DataFrame:
+    """Loss terms of every step of every run: mode, trainable, seed, key, step, ..."""
+    parts = []
+    for row in rows:
+        for spec in row.specs:
+            run = train(spec, data)
+            names = {"mode": row.mode, "trainable": row.trainable, "seed": spec.seed}
+            parts.append(run.history().assign(**names, key=run.key))
+    return pd.concat(parts, ignore_index=True)
+
+
+def snapshot_scores(
+    rows: Sequence[Row],
+    test: PairSet,
+    metrics: Sequence[str] = ("SSIM",),
+    protocol: str = "whole+stretch",
+    convention: str = "bsp",
+    data: str | Path | None = None,
+) -> pd.DataFrame:
+    """Mean metrics of every snapshot of every run, scored while it trains.
+
+    Returns columns mode, trainable, seed, key, step and a column a metric.
+    """
+
+    def score(run, step):
+        return evaluate(run, test, protocol, convention, metrics, step, progress=False)
+
+    parts = []
+    for row in rows:
+        for spec in row.specs:
+            run = train(spec, data, on_snapshot=score)
+            for step in spec.snapshots:
+                means = score(run, step)[list(metrics)].mean().to_dict()
+                names = {"mode": row.mode, "trainable": row.trainable, "seed": spec.seed}
+                parts.append({**names, "key": run.key, "step": step, **means})
+    return pd.DataFrame(parts)
+
+
+def by_protocol(
+    run: Run, test: PairSet, protocols: Sequence[str], convention: str = "bsp"
+) -> pd.DataFrame:
+    """Mean metrics of one run under several protocols, a row a protocol."""
+    means = [summary(evaluate(run, test, name, convention)) for name in protocols]
+    table = pd.DataFrame(means)
+    table.insert(0, "protocol", list(protocols))
+    return table

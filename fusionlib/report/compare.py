@@ -1,0 +1,89 @@
+"""The paper's numbers beside ours: differences, spreads, intervals."""
+
+import pandas as pd
+
+from fusionlib.published import Table
+from fusionlib.statistics import bootstrap
+
+INDEX = ["test_set", "mode", "trainable"]
+
+
+def compare(
+    per_image: pd.DataFrame, table: Table, model: str, baseline: tuple[str, int]
+) -> pd.DataFrame:
+    """Lay a published table beside the rows that were measured.
+
+    Args:
+        per_image: one row an image, run and test set, with the columns
+            test_set, mode, trainable, seed, image and one column a metric.
+        table: the published table, indexed by the same words.
+        model: which of its models.
+        baseline: (mode, trainable) of the row that gains refer to.
+
+    Returns one row a test set, mode, trainable and metric, with
+
+        paper, ours, difference     ours is the mean over images and seeds
+        seeds, spread               standard deviation of the seeds' means
+                                    (NaN with one seed)
+        images                      how many
+        paper_gain, gain            against the baseline row
+        gain_low, gain_high         95 % paired bootstrap interval of the gain
+                                    over images, seeds averaged
+    """
+    printed = table.values.query("model == @model").set_index([*INDEX, "metric"])["value"]
+    metrics = [name for name in table.metrics if name in per_image]
+    rows = []
+    for test_set, here in per_image.groupby("test_set", sort=False):
+        by_image = here.groupby(["mode", "trainable", "image"], sort=False)[metrics].mean()
+        reference = by_image.loc[baseline]
+        for (mode, trainable), row in here.groupby(["mode", "trainable"], sort=False):
+            seeds = row.groupby("seed")[metrics].mean()
+            ours = by_image.loc[(mode, trainable)]
+            for metric in metrics:
+                gains = ours[metric] - reference[metric]
+                low, high = bootstrap(gains)
+                place = (test_set, mode, trainable)
+                paper = printed.get((*place, metric))
+                start = printed.get((test_set, *baseline, metric))
+                known = paper is not None and start is not None
+                rows.append(
+                    dict(zip(INDEX, place, strict=True))
+                    | {"metric": metric, "paper": paper, "ours": ours[metric].mean()}
+                    | {"seeds": len(seeds), "spread": seeds[metric].std(), "images": len(ours)}
+                    | {"paper_gain": paper - start if known else None, "gain": gains.mean()}
+                    | {"gain_low": low, "gain_high": high}
+                )
+    result = pd.DataFrame(rows)
+    result.insert(6, "difference", result["ours"] - result["paper"].astype(float))
+    return result.astype({"paper": float, "paper_gain": float})
+
+
+def wide(comparison: pd.DataFrame, digits: int = 2) -> pd.DataFrame:
+    """The comparison as people read it: a row a mode, "paper | ours" a metric.
+
+    Cells are strings, "6.54 | 6.62 ± 0.01"; the spread over seeds stands
+    where there are several.
+    """
+    cells = comparison.copy()
+    cells["cell"] = [_cell(row.paper, row.ours, row.spread, digits) for row in cells.itertuples()]
+    cells["row"] = [f"{row.mode} {row.trainable:,}" for row in cells.itertuples()]
+    order = {name: list(dict.fromkeys(cells[name])) for name in ("test_set", "row", "metric")}
+    table = cells.pivot(index=["test_set", "row"], columns="metric", values="cell")
+    rows = [key for key in pd.MultiIndex.from_product([order["test_set"], order["row"]])
+            if key in table.index]  # fmt: skip
+    return table.loc[rows, order["metric"]].rename_axis(columns=None)
+
+
+def _cell(paper: float, ours: float, spread: float, digits: int) -> str:
+    printed = "—" if pd.isna(paper) else f"{paper:.{digits}f}"
+    around = "" if pd.isna(spread) else f" ± {spread:.{digits}f}"
+    return f"{printed} | {ours:.{digits}f}{around}"
+
+
+def markdown(table: pd.DataFrame) -> str:
+    """A table with named index levels as a Markdown pipe table."""
+    flat = table.reset_index().astype(str)
+    # A pipe inside a cell would end the cell.
+    lines = [[cell.replace("|", "\\|") for cell in row] for row in [flat.columns, *flat.values]]
+    lines.insert(1, ["---"] * len(flat.columns))
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"

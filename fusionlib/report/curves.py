@@ -1,0 +1,104 @@
+"""Figures of numbers: tables as points, trainings as curves."""
+
+import matplotlib.pyplot as plt
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+
+from fusionlib.report.style import PARADIGM_COLOURS, set_style
+
+
+def points(comparison: pd.DataFrame, caption: str = "") -> Figure:
+    """Paper (hollow) and ours (filled), a panel a test set and metric.
+
+    `comparison` is what `compare` returned; the bar is twice the spread over
+    seeds to either side.
+    """
+    set_style()
+    test_sets, metrics = (list(comparison[name].unique()) for name in ("test_set", "metric"))
+    size = (2.1 * len(metrics) + 1.4, 1.75 * len(test_sets) + 0.8)
+    figure, axes = plt.subplots(
+        len(test_sets), len(metrics), figsize=size, squeeze=False, sharey=True, layout="constrained"
+    )
+    for line, test_set in zip(axes, test_sets, strict=True):
+        for axis, metric in zip(line, metrics, strict=True):
+            here = comparison.query("test_set == @test_set and metric == @metric")
+            labels = [f"{row.mode} {row.trainable:,}" for row in here.itertuples()]
+            for place, row in enumerate(here.itertuples()):
+                colour = PARADIGM_COLOURS[row.mode]
+                axis.plot([row.paper, row.ours], [place] * 2, color="0.85", lw=2, zorder=1)
+                axis.plot(row.paper, place, "o", mfc="white", mec=colour, ms=6)
+                axis.errorbar(row.ours, place, xerr=2 * row.spread, fmt="o", color=colour, ms=6)
+            axis.set_yticks(range(len(labels)), labels)
+            axis.set_ylim(len(labels) - 0.4, -0.6)
+            axis.locator_params(axis="x", nbins=4)
+            axis.grid(axis="x", alpha=0.4)
+        line[0].set_ylabel(test_set, fontweight="bold")
+    for axis, metric in zip(axes[0], metrics, strict=True):
+        axis.set_title(metric)
+    sns.despine(figure)
+    figure.supxlabel(f"hollow: paper   filled: ours   {caption}", fontsize="small")
+    return figure
+
+
+def training_curves(losses: pd.DataFrame, scores: pd.DataFrame, metric: str, caption: str):
+    """Loss and a test metric over the steps, mean and range over seeds.
+
+    Args:
+        losses: columns mode, seed, step, total.
+        scores: columns mode, seed, step and the metric's mean over images.
+        metric: the column of `scores` to draw.
+        caption: stands below both panels.
+
+    Returns the figure; its two panels are Figure 2's for one baseline.
+    """
+    set_style()
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
+    look = {"hue": "mode", "palette": PARADIGM_COLOURS, "errorbar": ("pi", 100)}
+    sns.lineplot(losses, x="step", y="total", ax=left, **look)
+    left.set(ylim=(0, None), xlabel="step", ylabel="total loss", title="training loss")
+    sns.lineplot(scores, x="step", y=metric, marker="o", ms=4, ax=right, legend=False, **look)
+    right.set(xlabel="step", ylabel=metric, title=f"{metric} on the test images")
+    left.legend(title=None, frameon=False)
+    for axis in (left, right):
+        axis.grid(alpha=0.3)
+    sns.despine(figure)
+    figure.supxlabel(caption, fontsize="small")
+    return figure
+
+
+def smooth(losses: pd.DataFrame, by: list[str], points: int = 60) -> pd.DataFrame:
+    """Mean of every loss over equal stretches of steps, about `points` a run.
+
+    Single steps jump with their batch and hide the course.
+
+    Args:
+        losses: column step, the columns `by` that tell runs apart, and losses.
+        by: those columns.
+        points: stretches a run.
+
+    Returns the same columns; `step` is the last step of each stretch.
+    """
+    length = max(1, int(losses["step"].max()) // points)
+    last = ((losses["step"] - 1) // length + 1) * length
+    return losses.assign(step=last).groupby([*by, "step"], sort=False).mean().reset_index()
+
+
+def curve_ends(
+    losses: pd.DataFrame, scores: pd.DataFrame, terms: list[str], metric: str
+) -> pd.DataFrame:
+    """Where the curves end: mean and standard deviation over seeds, a row a paradigm.
+
+    A loss is the mean of its last stretch; the metric is of the last step.
+    """
+    rows = []
+    for mode, curves in losses.groupby("mode", sort=False):
+        score = scores[scores["mode"] == mode]
+        ends = curves[curves["step"] == curves["step"].max()]
+        values = {name: ends[name] for name in terms}
+        values[metric] = score[score["step"] == score["step"].max()][metric]
+        row = {"mode": mode, "seeds": curves["seed"].nunique()}
+        for name, value in values.items():
+            row |= {name: value.mean(), f"{name} std": value.std()}
+        rows.append(row)
+    return pd.DataFrame(rows)

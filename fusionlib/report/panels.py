@@ -1,0 +1,139 @@
+"""Figures of images: panels side by side, with zoomed boxes as papers draw them."""
+
+from collections.abc import Mapping
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from skimage.filters import gaussian, sobel
+from skimage.transform import downscale_local_mean, resize
+from torch import Tensor
+
+from fusionlib.report.style import set_style
+
+BOX_COLOURS = ("#e6194b", "#ffd000", "#2ecc40")
+PANEL_INCHES, TITLE_INCHES = 2.6, 0.28
+Box = tuple[float, float, float]  # centre x, centre y, side; fractions of the image
+
+
+def panels(
+    images: Mapping[str, Tensor],
+    caption: str,
+    boxes: tuple[Box, ...] = (),
+    columns: int = 4,
+    width: int = 320,
+) -> Figure:
+    """Images of one scene under their names, each with its zoomed boxes below.
+
+    Args:
+        images: (1, H, W) or (3, H, W) in [0, 1], all of one size.
+        caption: stands below; it names the data set.
+        boxes: squares to enlarge, as (centre x, centre y, side), in fractions
+            of the image's width, height and height.
+        columns: panels a line.
+        width: of a panel in pixels; larger images are scaled down.
+    """
+    set_style()
+    shown = {name: _array(image) for name, image in images.items()}
+    height, full_width = next(iter(shown.values())).shape[:2]
+    columns = min(columns, len(shown))
+    lines = -(-len(shown) // columns)
+    tall = height / full_width + (1 / len(boxes) if boxes else 0)
+    size = (PANEL_INCHES * columns, (PANEL_INCHES * tall + TITLE_INCHES) * lines + TITLE_INCHES)
+    figure = plt.figure(figsize=size)
+    title = TITLE_INCHES / size[1]
+    grid = figure.add_gridspec(
+        lines, columns, left=0, right=1, top=1 - title, bottom=title,
+        wspace=0.03, hspace=TITLE_INCHES / (PANEL_INCHES * tall),
+    )  # fmt: skip
+    for place, (name, image) in enumerate(shown.items()):
+        parts = grid[place // columns, place % columns].subgridspec(
+            2 if boxes else 1, max(1, len(boxes)), hspace=0.0, wspace=0.0,
+            height_ratios=[height / full_width, 1 / len(boxes)] if boxes else None,
+        )  # fmt: skip
+        axis = figure.add_subplot(parts[0, :])
+        _draw(axis, _smaller(image, width))
+        axis.set_title(name, fontsize="small", pad=3)
+        for number, box in enumerate(boxes):
+            top, left, side = _pixels(box, height, full_width)
+            colour = BOX_COLOURS[number % len(BOX_COLOURS)]
+            scale = _smaller(image, width).shape[1] / full_width
+            corner = (left * scale, top * scale)
+            axis.add_patch(Rectangle(corner, side * scale, side * scale, fill=False, ec=colour))
+            inset = figure.add_subplot(parts[1, number])
+            crop = image[top : top + side, left : left + side]
+            side_shown = width // len(boxes)
+            _draw(inset, resize(crop, (side_shown, side_shown, *crop.shape[2:]), order=1))
+            inset.patch.set_visible(True)
+            for spine in inset.spines.values():
+                spine.set(visible=True, edgecolor=colour, linewidth=1.5)
+    figure.text(0.5, 0, caption, ha="center", va="bottom", fontsize="small")
+    return figure
+
+
+def telling_boxes(ir: Tensor, vi: Tensor, side: float = 0.22) -> tuple[Box, Box]:
+    """Where to look: the warmest spot unseen in the visible, and its finest texture.
+
+    Args:
+        ir, vi: (1, H, W) in [0, 1].
+        side: of the boxes, as a fraction of the image's height.
+    """
+    warm, seen = _array(ir), _array(vi)
+    thermal, texture = warm * np.maximum(warm - seen, 0), sobel(seen)
+    size = max(4, round(side * thermal.shape[0]))
+    first = _best_box(gaussian(thermal, size / 3), size, None)
+    second = _best_box(gaussian(texture, size / 3), size, first)
+    height, width = thermal.shape
+    return tuple((x / width, y / height, side) for y, x in (first, second))
+
+
+def _best_box(means: np.ndarray, size: int, taken: tuple[int, int] | None) -> tuple[int, int]:
+    # Centre of the best box that lies inside the image and does not touch the taken one.
+    allowed = np.full(means.shape, -np.inf)
+    half = size // 2 + 1
+    allowed[half:-half, half:-half] = means[half:-half, half:-half]
+    if taken:
+        y, x = taken
+        allowed[max(0, y - size) : y + size, max(0, x - size) : x + size] = -np.inf
+    return tuple(int(v) for v in np.unravel_index(allowed.argmax(), means.shape))
+
+
+def patch_grid(ir: Tensor, vi: Tensor, titles: tuple[str, ...], caption: str) -> Figure:
+    """Pairs (n, 1, P, P) as columns: infrared above, visible below."""
+    set_style()
+    figure, axes = plt.subplots(2, len(ir), figsize=(1.25 * len(ir), 2.95), squeeze=False)
+    for column, title in enumerate(titles):
+        for axis, patch in zip(axes[:, column], (ir[column], vi[column]), strict=True):
+            _draw(axis, _array(patch))
+        axes[0, column].set_title(title, fontsize="x-small", pad=3)
+    figure.subplots_adjust(0, 0.08, 1, 0.93, wspace=0.04, hspace=0.04)
+    figure.text(0.5, 0, caption, ha="center", fontsize="small")
+    return figure
+
+
+def _array(image: Tensor) -> np.ndarray:
+    array = image.detach().cpu().float().clamp(0, 1).numpy()
+    return array[0] if len(array) == 1 else array.transpose(1, 2, 0)
+
+
+def _smaller(image: np.ndarray, width: int) -> np.ndarray:
+    factor = image.shape[1] // width
+    if factor < 2:
+        return image
+    return downscale_local_mean(image, (factor, factor, *(1,) * (image.ndim - 2)))
+
+
+def _pixels(box: Box, height: int, width: int) -> tuple[int, int, int]:
+    x, y, side = box
+    side = max(4, round(side * height))
+    top = min(max(0, round(y * height - side / 2)), height - side)
+    left = min(max(0, round(x * width - side / 2)), width - side)
+    return top, left, side
+
+
+def _draw(axis, image: np.ndarray) -> None:
+    axis.imshow(image, cmap="gray", vmin=0, vmax=1)
+    axis.set(xticks=[], yticks=[])
+    for spine in axis.spines.values():
+        spine.set_visible(False)

@@ -1,0 +1,76 @@
+"""What a notebook leaves behind: its folder, tables, and the record of the run."""
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from fusionlib import settings
+from fusionlib.data import PairSet
+from fusionlib.training import Run
+from fusionlib.training.provenance import provenance
+
+_STARTED = time.monotonic()
+
+
+def results_folder(notebook: str, profile: str, results: str = "") -> Path:
+    """Where a notebook writes: `results`, or the place that the runner would choose.
+
+    Args:
+        notebook: folder and name, such as
+            "beyond_strict_pairing/table1_generalisation".
+        profile: the profile's name.
+        results: the notebook's parameter; "" for the usual place.
+    """
+    folder = Path(results) if results else settings.results_root() / notebook / profile
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def write_table(table: pd.DataFrame, path: Path) -> None:
+    """Write a CSV, compressed where the name ends in .gz, the same bytes each time."""
+    compression = {"method": "gzip", "mtime": 0} if path.suffix == ".gz" else None
+    table.to_csv(path, index=False, float_format="%.6g", compression=compression)
+
+
+def write_record(
+    folder: Path,
+    parameters: Mapping,
+    numbers: Mapping,
+    tests: Sequence[PairSet] = (),
+    runs: Sequence[Run] = (),
+    notes: Sequence[str] = (),
+) -> dict:
+    """Write record.json and return it.
+
+    Args:
+        folder: the notebook's results folder.
+        parameters: what the notebook was run with.
+        numbers: the results that tests and the README assert on.
+        tests: test sets, whose fingerprints are kept.
+        runs: the trainings used; their device and seconds are kept.
+        notes: what a reader must know beside the numbers.
+    """
+    record = {
+        # A folder of one machine says nothing on another.
+        "parameters": {k: v for k, v in parameters.items() if k not in ("data", "results")},
+        "numbers": dict(numbers),
+        "notes": list(notes),
+        "tests": [
+            {"dataset": t.dataset, "split": t.split, "images": len(t), "fingerprint": t.fingerprint}
+            for t in tests
+        ],
+        "runs": [
+            {"key": run.key, "seed": run.spec.seed, "relation": run.spec.relation}
+            | {"pairs": run.spec.pairs, "steps": run.spec.total_steps}
+            | {k: run.provenance[k] for k in ("seconds", "device", "threads", "torch", "commit")}
+            for run in runs
+        ],
+        "provenance": provenance(),
+        "seconds": round(time.monotonic() - _STARTED, 1),
+    }
+    text = json.dumps(record, indent=1, ensure_ascii=False)
+    (folder / "record.json").write_text(text + "\n", encoding="utf-8")
+    return record

@@ -1,0 +1,25 @@
+"""One look for all figures: colours by paradigm, sizes, and saving."""
+
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import seaborn as sns
+from matplotlib.figure import Figure
+
+_COLOURS = sns.color_palette("colorblind")
+# The same colour for the same paradigm in every figure.
+PARADIGM_COLOURS = {"SPTP": _COLOURS[0], "UPTP": _COLOURS[1], "APTP": _COLOURS[2]}
+
+
+def set_style() -> None:
+    """Apply the look to what is drawn from now on."""
+    sns.set_theme(context="notebook", style="ticks", font_scale=0.85)
+    plt.rcParams.update({"figure.dpi": 110, "savefig.dpi": 150, "savefig.bbox": "tight"})
+
+
+def save_figure(figure: Figure, path: Path) -> Figure:
+    """Write the figure as a PNG, and return it for the notebook to show."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path)
+    plt.close(figure)
+    return figure

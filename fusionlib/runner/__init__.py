@@ -1,0 +1,1 @@
+"""The one way in which notebooks are run: checked before, watched, and checked after."""
