@@ -87,6 +87,9 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("table", type=int, help="its number, such as 1")
 
     add(add_group("runs", "the store of trained runs"), "list", _runs_list, "show all runs")
+
+    sub = add(verbs, "lab", _lab, "open the notebooks in JupyterLab")
+    sub.add_argument("options", nargs="*", metavar="OPTION", help="passed on, after --")
     return parser
 
 
@@ -196,9 +199,23 @@ def _runs_list(arguments: argparse.Namespace) -> int:
 
     runs = training.runs()
     for run in runs:
-        print(f"{run.key}  {'finished  ' if run.finished else 'unfinished'}  {run.spec}")
+        spec = run.spec
+        state = "finished" if run.finished else f"at step {max(run.steps, default=0)}"
+        print(
+            f"{run.key}  {spec.model}  {spec.relation:9}  T {spec.pairs:6,}  {spec.ir.dataset}"
+            f"  {spec.total_steps:,} steps  seed {spec.seed}  {state}"
+        )
     print(f"{len(runs)} runs in {settings.store_root()}")
     return 0
+
+
+def _lab(arguments: argparse.Namespace) -> int:
+    import subprocess
+
+    from fusionlib.runner.notebooks import notebooks_root
+
+    command = [sys.executable, "-m", "jupyterlab", *arguments.options]
+    return subprocess.run(command, cwd=notebooks_root()).returncode
 
 
 if __name__ == "__main__":

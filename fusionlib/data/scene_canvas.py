@@ -41,8 +41,7 @@ class Paint(NamedTuple):
 
     def tinted(self, factor: float, warmth: float = 1.0) -> "Paint":
         """The same material, its colour scaled by `factor` and its heat by `warmth`."""
-        return self._replace(colour=tuple(c * factor for c in self.colour),
-                             heat=self.heat * warmth)
+        return self._replace(colour=tuple(c * factor for c in self.colour), heat=self.heat * warmth)
 
 
 class Camera(NamedTuple):
@@ -88,8 +87,12 @@ class Canvas:
 
     def _draw(self, shape: str, outline: list, paint: Paint, depth: float, **options):
         colour = tuple(min(int(255 * c), 255) for c in paint.colour)
-        body = (min(int(255 * paint.heat + 0.5), 255), paint.label, paint.texture,
-                min(int(255 * paint.glow), 255))
+        body = (
+            min(int(255 * paint.heat + 0.5), 255),
+            paint.label,
+            paint.texture,
+            min(int(255 * paint.glow), 255),
+        )
         for pen, fill in zip(self._pens, (colour, body, float(depth)), strict=True):
             getattr(pen, shape)(outline, fill=fill, **options)
 
@@ -100,8 +103,9 @@ class Canvas:
     def polygon(self, points, paint: Paint, depth: float | None = None):
         """Fill a polygon, (n, 3) in metres; its depth is its mean Z unless given."""
         points = np.asarray(points, float)
-        self._draw("polygon", self._pixels(points), paint,
-                   points[:, 2].mean() if depth is None else depth)
+        self._draw(
+            "polygon", self._pixels(points), paint, points[:, 2].mean() if depth is None else depth
+        )
 
     def strip(self, x0: float, x1: float, z0: float, z1: float, paint: Paint, y: float = 0.0):
         """Fill the strip of ground X in [x0, x1], Z in [z0, z1]; it follows the bend."""

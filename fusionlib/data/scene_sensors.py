@@ -22,8 +22,9 @@ VISIBLE_TEXTURE = np.float32([0.02, 0.00, 0.20, 0.16, 0.42, 0.42, 0.12, 0.12])
 INFRARED_TEXTURE = np.float32([0.03, 0.05, 0.03, 0.03, 0.06, 0.17, 0.08, 0.13])
 
 
-def visible(canvas: Canvas, lights: list[Light], smoke: Smoke | None, night: bool,
-            rng: np.random.Generator) -> np.ndarray:
+def visible(
+    canvas: Canvas, lights: list[Light], smoke: Smoke | None, night: bool, rng: np.random.Generator
+) -> np.ndarray:
     """The visible image, float32 (3, H, W) in [0, 1]."""
     code = texture_codes(canvas)
     height, width = shape = code.shape
@@ -55,7 +56,7 @@ def visible(canvas: Canvas, lights: list[Light], smoke: Smoke | None, night: boo
     exposure = rng.uniform(0.9, 1.35) if night else rng.uniform(0.34, 0.5) / image.mean()
     warmth = 1 + rng.uniform(-0.06, 0.06) * np.array((1, 0, -1))
     rows, columns = (np.linspace(-1, 1, side, dtype=np.float32) for side in shape)
-    image *= 1 - rng.uniform(0.05, 0.15) * (rows[:, None] ** 2 + columns ** 2)
+    image *= 1 - rng.uniform(0.05, 0.15) * (rows[:, None] ** 2 + columns**2)
     image *= np.float32(exposure * warmth)[:, None, None]
     bright = image > 0.7  # soft highlights
     image[bright] = 1 - 0.3 * np.exp((0.7 - image[bright]) / 0.3)
@@ -101,8 +102,9 @@ def _noise(rng, shape, cells: int) -> np.ndarray:
 def _ground_texture(rng, x, z, code) -> np.ndarray:
     """Grain, stains and paving joints that lie on the ground and fade with distance."""
     grain = rng.standard_normal((256, 256), dtype=np.float32)
-    stains = 8 * ndimage.gaussian_filter(rng.standard_normal((256, 256), dtype=np.float32), 3,
-                                         mode="wrap")
+    stains = 8 * ndimage.gaussian_filter(
+        rng.standard_normal((256, 256), dtype=np.float32), 3, mode="wrap"
+    )
     ground = np.flatnonzero((code >= ASPHALT) & (code <= GRASS))
     x, z = x.ravel()[ground], z.ravel()[ground]
     near = 1 / (1 + z / 12)
@@ -124,23 +126,24 @@ def _lamplight(lights, x, y, z, rng) -> np.ndarray:
     light[:] = np.float32(moon)[:, None, None]
     if rng.random() < 0.35:  # our own headlamps
         beam = np.exp(-((x / (0.3 * z + 1.5)) ** 2)) / (1 + (z / 9) ** 2)
-        light += beam * np.float32(rng.uniform(0.3, 0.8) * np.array((0.36, 0.35, 0.3))
-                                   )[:, None, None]
+        light += (
+            beam * np.float32(rng.uniform(0.3, 0.8) * np.array((0.36, 0.35, 0.3)))[:, None, None]
+        )
     for (at, up, depth), colour, reach in lights:
-        near = 1 / (1 + ((x - at) ** 2 + (y - up) ** 2 + (z - depth) ** 2) * (1 / reach ** 2))
+        near = 1 / (1 + ((x - at) ** 2 + (y - up) ** 2 + (z - depth) ** 2) * (1 / reach**2))
         light += near * np.sqrt(near) * np.float32(colour)[:, None, None]
     return light
 
 
 def _smoked(image, smoke: Smoke, camera: Camera, z, wisps, night) -> np.ndarray:
     """The image behind a cloud that hides all that is farther."""
-    (column, row), = camera.project(np.array([smoke.position]))
+    ((column, row),) = camera.project(np.array([smoke.position]))
     depth = smoke.position[2]
     size = camera.focal * smoke.radius / depth
     height, width = z.shape
     across = (np.arange(width, dtype=np.float32) - np.float32(column)) / np.float32(size)
     down = (np.arange(height, dtype=np.float32) - np.float32(row)) / np.float32(0.8 * size)
-    cover = np.exp(-1.5 * (across ** 2 + down[:, None] ** 2)) * (1.9 + 0.5 * wisps)
+    cover = np.exp(-1.5 * (across**2 + down[:, None] ** 2)) * (1.9 + 0.5 * wisps)
     cover = np.clip(cover, 0, 0.97) * np.clip((z - depth) / 0.8 + 0.5, 0, 1)
     return image + cover * ((0.1 if night else 0.8) * (1 + 0.05 * wisps) - image)
 
@@ -152,7 +155,9 @@ def _glare(emitted, scale: float) -> np.ndarray:
     planes = []
     for plane in emitted:
         small = np.asarray(Image.fromarray(plane).reduce(step))
-        veil = sum(weight * ndimage.gaussian_filter(small, sigma, mode="constant")
-                   for sigma, weight in ((1.2, 0.4), (4, 0.4), (12, 0.6)))
+        veil = sum(
+            weight * ndimage.gaussian_filter(small, sigma, mode="constant")
+            for sigma, weight in ((1.2, 0.4), (4, 0.4), (12, 0.6))
+        )
         planes.append(Image.fromarray(veil).resize((width, height), Image.Resampling.BICUBIC))
     return np.maximum(np.stack(planes), 0)

@@ -17,8 +17,17 @@ from fusionlib.data.scene_layout import draw
 from fusionlib.errors import FusionError
 
 SCENES_VERSION = 1  # part of the fingerprint of rendered pairs: bump it when a pixel changes
-CLASSES = ("unlabelled", "car", "person", "bike", "curve", "car stop", "guardrail",
-           "colour cone", "bump")
+CLASSES = (
+    "unlabelled",
+    "car",
+    "person",
+    "bike",
+    "curve",
+    "car stop",
+    "guardrail",
+    "colour cone",
+    "bump",
+)
 SMALLEST = 32  # pixels a side
 
 
@@ -50,14 +59,19 @@ def render(seed: int, night: bool, height: int = 480, width: int = 640) -> Scene
     if seed < 0:
         raise FusionError(f"The seed of a rendered scene is {seed}; use 0 or more.")
     if min(height, width) < SMALLEST:
-        raise FusionError(f"A rendered scene of {height}x{width} pixels is too small; "
-                          f"use {SMALLEST} or more a side.")
+        raise FusionError(
+            f"A rendered scene of {height}x{width} pixels is too small; "
+            f"use {SMALLEST} or more a side."
+        )
     # One generator for what is there and one for each sensor: nothing that is only visible,
     # such as lamps and smoke, can reach the infrared.
-    plan, visible, infrared = (np.random.default_rng([seed, int(night), stage])
-                               for stage in range(3))
+    plan, visible, infrared = (
+        np.random.default_rng([seed, int(night), stage]) for stage in range(3)
+    )
     canvas, lights, smoke = draw(plan, night, height, width)
     labels = np.asarray(canvas.body.getchannel("G"))[::SUPERSAMPLING, ::SUPERSAMPLING]
-    return Scene(torch.from_numpy(sensors.infrared(canvas, night, infrared))[None],
-                 torch.from_numpy(sensors.visible(canvas, lights, smoke, night, visible)),
-                 torch.from_numpy(labels.astype(np.int64)))
+    return Scene(
+        torch.from_numpy(sensors.infrared(canvas, night, infrared))[None],
+        torch.from_numpy(sensors.visible(canvas, lights, smoke, night, visible)),
+        torch.from_numpy(labels.astype(np.int64)),
+    )

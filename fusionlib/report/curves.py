@@ -22,7 +22,8 @@ def points(comparison: pd.DataFrame, caption: str = "") -> Figure:
     )
     for line, test_set in zip(axes, test_sets, strict=True):
         for axis, metric in zip(line, metrics, strict=True):
-            here = comparison.query("test_set == @test_set and metric == @metric")
+            of_both = (comparison["test_set"] == test_set) & (comparison["metric"] == metric)
+            here = comparison[of_both]
             labels = [f"{row.mode} {row.trainable:,}" for row in here.itertuples()]
             for place, row in enumerate(here.itertuples()):
                 colour = PARADIGM_COLOURS[row.mode]

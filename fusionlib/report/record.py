@@ -42,6 +42,7 @@ def write_record(
     tests: Sequence[PairSet] = (),
     runs: Sequence[Run] = (),
     notes: Sequence[str] = (),
+    summary: str = "",
 ) -> dict:
     """Write record.json and return it.
 
@@ -52,12 +53,14 @@ def write_record(
         tests: test sets, whose fingerprints are kept.
         runs: the trainings used; their device and seconds are kept.
         notes: what a reader must know beside the numbers.
+        summary: plain text that the runner prints when the notebook is done.
     """
     record = {
         # A folder of one machine says nothing on another.
         "parameters": {k: v for k, v in parameters.items() if k not in ("data", "results")},
         "numbers": dict(numbers),
         "notes": list(notes),
+        "summary": summary,
         "tests": [
             {"dataset": t.dataset, "split": t.split, "images": len(t), "fingerprint": t.fingerprint}
             for t in tests

@@ -43,6 +43,12 @@ class Outcome:
     def ok(self) -> bool:
         return not self.problems
 
+    @property
+    def summary(self) -> str:
+        """What the notebook's record sums up, "" if it has none."""
+        record = self.folder / "record.json"
+        return json.loads(record.read_text("utf-8")).get("summary", "") if record.exists() else ""
+
 
 @dataclass(frozen=True)
 class _Job:
@@ -88,9 +94,13 @@ def reproduce(
 
 
 def digest(outcomes: list[Outcome]) -> str:
-    """A few lines: how many went well and, for each that did not, why and how to rerun it."""
+    """What each notebook sums up, how many went well, and for the others why and how to rerun."""
     failed = [outcome for outcome in outcomes if not outcome.ok]
-    lines = [f"{len(outcomes) - len(failed)} of {len(outcomes)} notebooks reproduced."]
+    lines = []
+    for outcome in outcomes:
+        if outcome.ok and (summary := outcome.summary):
+            lines += [outcome.name, summary, ""]
+    lines += [f"{len(outcomes) - len(failed)} of {len(outcomes)} notebooks reproduced."]
     for outcome in failed:
         lines += ["", f"FAILED {outcome.name}", *(f"  {problem}" for problem in outcome.problems)]
         lines += [f"  log:   {outcome.folder / 'run.log'}", f"  again: {outcome.rerun}"]

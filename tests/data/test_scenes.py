@@ -78,8 +78,9 @@ def test_people_are_warmer_than_what_surrounds_them():
 def test_cars_are_warmer_than_the_scene_on_average():
     scenes = [s for s in _scenes() if (s.labels == CAR).sum() > 50]
     assert len(scenes) >= 10
-    excess = [(s.ir[0][s.labels == CAR].mean() - s.ir[0][s.labels == 0].mean()).item()
-              for s in scenes]
+    excess = [
+        (s.ir[0][s.labels == CAR].mean() - s.ir[0][s.labels == 0].mean()).item() for s in scenes
+    ]
     assert np.mean(excess) > 0.05
 
 
@@ -94,8 +95,9 @@ def test_night_is_darker_in_the_visible_and_hides_people():
     mean = [np.mean([s.vi_rgb.mean() for s in group]) for group in (days, nights)]
     assert 0.28 < mean[0] < 0.55
     assert 0.05 < mean[1] < 0.2
-    by_day, by_night = ([c for c in map(contrast, group) if c is not None]
-                        for group in (days, nights))
+    by_day, by_night = (
+        [c for c in map(contrast, group) if c is not None] for group in (days, nights)
+    )
     assert np.median(by_night) < 0.6 * np.median(by_day)
 
 
@@ -107,8 +109,8 @@ def test_ground_has_texture_in_the_visible_only():
     assert road.sum() > 1000
 
     def roughness(image):  # local standard deviation, on the road
-        square, mean = (ndimage.uniform_filter(v, 7) for v in (image ** 2, image))
-        return np.sqrt(np.maximum(square - mean ** 2, 0))[road].mean()
+        square, mean = (ndimage.uniform_filter(v, 7) for v in (image**2, image))
+        return np.sqrt(np.maximum(square - mean**2, 0))[road].mean()
 
     assert roughness(visible) > 3 * roughness(infrared)
 
@@ -116,8 +118,8 @@ def test_ground_has_texture_in_the_visible_only():
 def test_smoke_hides_what_is_behind_it_from_the_visible():
     canvas, lights, _ = draw(np.random.default_rng(0), False, 240, 320)
     at = (canvas.camera.x, 1.2, 8.0)
-    (column, row), = canvas.camera.project(np.array([at])).astype(int)
-    window = np.s_[:, row - 12:row + 1, column - 12:column + 12]
+    ((column, row),) = canvas.camera.project(np.array([at])).astype(int)
+    window = np.s_[:, row - 12 : row + 1, column - 12 : column + 12]
     clear = _visible(canvas, lights, None, False)[window]
     hidden = _visible(canvas, lights, Smoke(at, 2.0), False)[window]
     assert hidden.std() < 0.6 * clear.std()
@@ -141,8 +143,9 @@ def test_glare_is_visible_only():
     assert (sensors.infrared(canvas, True, np.random.default_rng(1)) == heat).all()
 
 
-@pytest.mark.parametrize(("arguments", "named"), [((-1, False), "seed"),
-                                                  ((0, False, SMALLEST - 1, 640), "31x640")])
+@pytest.mark.parametrize(
+    ("arguments", "named"), [((-1, False), "seed"), ((0, False, SMALLEST - 1, 640), "31x640")]
+)
 def test_refuses_what_it_cannot_draw(arguments, named):
     with pytest.raises(FusionError, match=named):
         render(*arguments)

@@ -1,0 +1,71 @@
+"""README's results, written from results/: `python -m fusionlib.report.readme`.
+
+A number is never typed into README. What stands between the two marks comes
+from the committed results, and a test compares.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+from fusionlib import settings
+from fusionlib.report.compare import markdown, wide
+
+BEGIN, END = "<!-- results: written by fusionlib.report.readme -->", "<!-- end of results -->"
+TABLE1 = "beyond_strict_pairing/table1_generalisation/quick"
+FIGURE2 = "beyond_strict_pairing/fig2_convergence/quick"
+
+
+def results_section(results: Path) -> str:
+    """The Markdown that README shows of the results under `results`."""
+    comparison = pd.read_csv(results / TABLE1 / "table.csv")
+    record = json.loads((results / TABLE1 / "record.json").read_text(encoding="utf-8"))
+    ends = json.loads((results / FIGURE2 / "record.json").read_text(encoding="utf-8"))
+    images = comparison.groupby("test_set", sort=False)["images"].first()
+    sets = ", ".join(f"{name} ({count} images)" for name, count in images.items())
+    verdicts = pd.DataFrame(record["numbers"]["verdicts"]).T.fillna(0).astype(int)
+    verdicts = verdicts.rename_axis("claim").reindex(
+        columns=["supported", "contradicted", "undecided"], fill_value=0
+    )
+    return "\n".join(
+        [
+            "**Beyond Strict Pairing, Table 1, CNN**: paper | ours ± standard deviation over seeds,"
+            f" on {sets}. {'. '.join(record['notes'])}.",
+            "",
+            markdown(wide(comparison)),
+            f"![Table 1 as points: paper hollow, ours filled](results/{TABLE1}/table1.png)",
+            "",
+            "What the paper says of this table, judged on our rows: how many comparisons of a"
+            " metric on a test set (the rule is in `fusionlib/experiments/claims.py`).",
+            "",
+            markdown(verdicts),
+            f"![An MSRS night scene through all six rows](results/{TABLE1}/panels.png)",
+            "",
+            "**Figure 2, CNN**: loss and test SSIM while training on strict and unpaired patches."
+            f" {'. '.join(ends['notes'])}.",
+            "",
+            f"![Loss and SSIM, SPTP against UPTP](results/{FIGURE2}/fig2.png)",
+            "",
+        ]
+    )
+
+
+def updated(readme: str, results: Path) -> str:
+    """The text of README with its results section written anew."""
+    before, _, rest = readme.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return f"{before}{BEGIN}\n{results_section(results)}\n{END}{after}"
+
+
+def main() -> int:
+    """Rewrite README beside the results folder."""
+    results = settings.results_root()
+    file = results.parent / "README.md"
+    file.write_text(updated(file.read_text(encoding="utf-8"), results), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
