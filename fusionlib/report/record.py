@@ -1,6 +1,7 @@
 """What a notebook leaves behind: its folder, tables, and the record of the run."""
 
 import json
+import math
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -74,6 +75,15 @@ def write_record(
         "provenance": provenance(),
         "seconds": round(time.monotonic() - _STARTED, 1),
     }
-    text = json.dumps(record, indent=1, ensure_ascii=False)
+    text = json.dumps(_plain(record), indent=1, ensure_ascii=False)
     (folder / "record.json").write_text(text + "\n", encoding="utf-8")
     return record
+
+
+def _plain(value):
+    # JSON knows no NaN: what is not known, such as the spread of one seed, becomes null.
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return None if isinstance(value, float) and math.isnan(value) else value

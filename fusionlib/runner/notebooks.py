@@ -16,7 +16,8 @@ class Notebook:
     """A notebook as it lies in the collection, not yet run.
 
     `name` is its path in the collection without the suffix, `results` the files
-    that a run must leave in its folder, `minutes` the time each profile takes.
+    that a run must leave in its folder, `may_be_empty` the columns of its tables that
+    need hold no number, `minutes` the time each profile takes.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Notebook:
     parameters: tuple[Parameter, ...]
     results: tuple[str, ...]
     minutes: dict[str, float]
+    may_be_empty: tuple[str, ...] = ()
 
     @property
     def stem(self) -> str:
@@ -84,6 +86,7 @@ def describe(path: Path, root: Path) -> Notebook:
         tuple(read_parameters(notebook, name)),
         tuple(declared["results"]),
         declared.get("minutes", {}),
+        tuple(declared.get("may_be_empty", ())),
     )
 
 

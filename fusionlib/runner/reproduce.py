@@ -178,7 +178,11 @@ def _run_all(planned: list[_Job], jobs: int) -> list[Outcome]:
                 children.append(child)
             began = time.monotonic()
             problems = _watch(job, child, console) or results_of.defects(
-                job.folder, job.notebook.results, before, job.parameters
+                job.folder,
+                job.notebook.results,
+                before,
+                job.parameters,
+                job.notebook.may_be_empty,
             )
         except OSError as error:  # a full disk, a folder that can't be written
             problems = [str(error)]

@@ -28,11 +28,14 @@ def defects(
     names: tuple[str, ...],
     before: dict[str, tuple[int, ...]],
     parameters: dict[str, Any],
+    may_be_empty: tuple[str, ...] = (),
 ) -> list[str]:
     """A sentence for each declared file that is missing, old, empty or unsound.
 
     before: `fingerprints` taken when the run started.
     parameters: what the notebook was run with; record.json must agree.
+    may_be_empty: columns that hold no number where there is nothing to say, such as
+        the paper's value of rendered scenes.
     """
     now = fingerprints(folder, names)
     found = []
@@ -46,19 +49,19 @@ def defects(
             found.append(f"{name} is empty")
         else:
             try:
-                found += [f"{name} {defect}" for defect in _content(path, parameters)]
+                found += [f"{name} {defect}" for defect in _content(path, parameters, may_be_empty)]
             except Exception as error:  # whatever a reader raises on a broken file
                 found.append(f"{name} can't be read: {error}")
     return found
 
 
-def _content(path: Path, parameters: dict[str, Any]) -> list[str]:
+def _content(path: Path, parameters: dict[str, Any], may_be_empty: tuple[str, ...]) -> list[str]:
     if path.name == "record.json":
         return _json(path) or _record(path, parameters)
     if path.suffix == ".json":
         return _json(path)
     if path.name.endswith((".csv", ".csv.gz")):
-        return _table(path)
+        return _table(path, may_be_empty)
     if path.suffix == ".png":
         return _picture(path)
     return []
@@ -81,7 +84,7 @@ def _record(path: Path, parameters: dict[str, Any]) -> list[str]:
     ]
 
 
-def _table(path: Path) -> list[str]:
+def _table(path: Path, may_be_empty: tuple[str, ...]) -> list[str]:
     import numpy as np
     import pandas as pd
 
@@ -90,7 +93,7 @@ def _table(path: Path) -> list[str]:
         return ["has no rows"]
     numbers = table.select_dtypes("number").astype(float)
     infinite = [c for c in numbers if np.isinf(numbers[c]).any()]
-    nothing = [c for c in numbers if numbers[c].isna().all()]
+    nothing = [c for c in numbers if c not in may_be_empty and numbers[c].isna().all()]
     return [f"holds an infinite number in column {c}" for c in infinite] + [
         f"has no number in column {c}" for c in nothing
     ]
