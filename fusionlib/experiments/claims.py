@@ -9,7 +9,6 @@ the standard deviation over seeds. Everything else is undecided.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 
 from fusionlib.published import Table
@@ -74,7 +73,8 @@ def judge(
         model: which of its models.
 
     Returns columns claim, where, test_set, metric, kind, margin, images,
-    effect, low, high, seed_spread, verdict.
+    effect, low, high, seed_spread (NaN where no row has several seeds),
+    verdict.
     """
     rows = []
     for claim in claims:
@@ -83,7 +83,7 @@ def judge(
             for metric in claim.metrics:
                 differences = _by_image(ours, metric) - _by_image(against, metric)
                 low, high = bootstrap(differences)
-                spread = np.nanmax([_seed_spread(here, metric), 0.0])
+                spread = _seed_spread(here, metric)
                 margin = _margin(table, model, claim, metric) if claim.kind == "equal" else 0.0
                 effect = float(differences.mean())
                 verdict = _verdict(claim.kind, effect, low, high, spread, margin, len(differences))
@@ -99,15 +99,17 @@ def judge(
 def _verdict(kind, effect, low, high, spread, margin, images) -> str:
     if images < FEWEST_IMAGES:
         return "undecided"
+    # Without seeds (NaN) nobody knows whether an effect is above their spread.
+    above_seeds = abs(effect) > 2 * spread
     if kind == "higher":
-        if abs(effect) <= 2 * spread or low <= 0 <= high:
+        if not above_seeds or not (low > 0 or high < 0):
             return "undecided"
         return "supported" if effect > 0 else "contradicted"
     # Equal: the whole interval lies within the margin, or wholly beyond it.
     if -margin <= low and high <= margin:
         return "supported"
     beyond = low > margin or high < -margin
-    return "contradicted" if beyond and abs(effect) > 2 * spread else "undecided"
+    return "contradicted" if beyond and above_seeds else "undecided"
 
 
 def _row(per_image: pd.DataFrame, name: RowName) -> pd.DataFrame:

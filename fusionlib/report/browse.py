@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
 from fusionlib.data import Pair, PairSet
@@ -16,7 +17,7 @@ def browse(pairs: PairSet, draw: Callable[[Pair], Figure]) -> Figure:
 
     Returns the figure of the first pair.
     """
-    first = draw(pairs[0])
+    first = _closed(draw(pairs[0]))
     if live_notebook():
         import ipywidgets
         from IPython.display import display
@@ -25,7 +26,13 @@ def browse(pairs: PairSet, draw: Callable[[Pair], Figure]) -> Figure:
             options=[(pair.name, place) for place, pair in enumerate(pairs)], description="pair"
         )
         shown = ipywidgets.interactive_output(
-            lambda place: display(draw(pairs[place])), {"place": menu}
+            lambda place: display(_closed(draw(pairs[place]))), {"place": menu}
         )
         display(ipywidgets.VBox([menu, shown]))
     return first
+
+
+def _closed(figure: Figure) -> Figure:
+    # Jupyter shows every figure left open once more, and each turn of the menu would leave one.
+    plt.close(figure)
+    return figure

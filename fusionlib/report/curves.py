@@ -17,8 +17,9 @@ def points(comparison: pd.DataFrame, caption: str = "") -> Figure:
     set_style()
     test_sets, metrics = (list(comparison[name].unique()) for name in ("test_set", "metric"))
     size = (2.1 * len(metrics) + 1.4, 1.75 * len(test_sets) + 0.8)
+    shape = (len(test_sets), len(metrics))
     figure, axes = plt.subplots(
-        len(test_sets), len(metrics), figsize=size, squeeze=False, sharey=True, layout="constrained"
+        *shape, figsize=size, squeeze=False, sharey="row", layout="constrained"
     )
     for line, test_set in zip(axes, test_sets, strict=True):
         for axis, metric in zip(line, metrics, strict=True):
@@ -42,7 +43,9 @@ def points(comparison: pd.DataFrame, caption: str = "") -> Figure:
     return figure
 
 
-def training_curves(losses: pd.DataFrame, scores: pd.DataFrame, metric: str, caption: str):
+def training_curves(
+    losses: pd.DataFrame, scores: pd.DataFrame, metric: str, caption: str
+) -> Figure:
     """Loss and a test metric over the steps, mean and range over seeds.
 
     Args:
@@ -81,7 +84,7 @@ def smooth(losses: pd.DataFrame, by: list[str], points: int = 60) -> pd.DataFram
     Returns the same columns; `step` is the last step of each stretch.
     """
     length = max(1, int(losses["step"].max()) // points)
-    last = ((losses["step"] - 1) // length + 1) * length
+    last = (((losses["step"] - 1) // length + 1) * length).clip(upper=losses["step"].max())
     return losses.assign(step=last).groupby([*by, "step"], sort=False).mean().reset_index()
 
 
@@ -90,7 +93,8 @@ def curve_ends(
 ) -> pd.DataFrame:
     """Where the curves end: mean and standard deviation over seeds, a row a paradigm.
 
-    A loss is the mean of its last stretch; the metric is of the last step.
+    A loss is the mean of its last stretch; the metric is of the last step. With
+    one seed there is no deviation, hence no column for it.
     """
     rows = []
     for mode, curves in losses.groupby("mode", sort=False):
@@ -100,6 +104,8 @@ def curve_ends(
         values[metric] = score[score["step"] == score["step"].max()][metric]
         row = {"mode": mode, "seeds": curves["seed"].nunique()}
         for name, value in values.items():
-            row |= {name: value.mean(), f"{name} std": value.std()}
+            row[name] = value.mean()
+            if row["seeds"] > 1:
+                row[f"{name} std"] = value.std()
         rows.append(row)
     return pd.DataFrame(rows)

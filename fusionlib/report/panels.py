@@ -53,14 +53,13 @@ def panels(
             height_ratios=[height / full_width, 1 / len(boxes)] if boxes else None,
         )  # fmt: skip
         axis = figure.add_subplot(parts[0, :])
-        _draw(axis, _smaller(image, width))
+        # The axes count pixels of the full image, whatever size is shown.
+        _draw(axis, _smaller(image, width), extent=(0, full_width, height, 0))
         axis.set_title(name, fontsize="small", pad=3)
         for number, box in enumerate(boxes):
             top, left, side = _pixels(box, height, full_width)
             colour = BOX_COLOURS[number % len(BOX_COLOURS)]
-            scale = _smaller(image, width).shape[1] / full_width
-            corner = (left * scale, top * scale)
-            axis.add_patch(Rectangle(corner, side * scale, side * scale, fill=False, ec=colour))
+            axis.add_patch(Rectangle((left, top), side, side, fill=False, ec=colour))
             inset = figure.add_subplot(parts[1, number])
             crop = image[top : top + side, left : left + side]
             side_shown = width // len(boxes)
@@ -95,7 +94,7 @@ def _best_box(means: np.ndarray, size: int, taken: tuple[int, int] | None) -> tu
     allowed[half:-half, half:-half] = means[half:-half, half:-half]
     if taken:
         y, x = taken
-        allowed[max(0, y - size) : y + size, max(0, x - size) : x + size] = -np.inf
+        allowed[max(0, y - size) : y + size + 1, max(0, x - size) : x + size + 1] = -np.inf
     return tuple(int(v) for v in np.unravel_index(allowed.argmax(), means.shape))
 
 
@@ -118,22 +117,22 @@ def _array(image: Tensor) -> np.ndarray:
 
 
 def _smaller(image: np.ndarray, width: int) -> np.ndarray:
-    factor = image.shape[1] // width
-    if factor < 2:
-        return image
-    return downscale_local_mean(image, (factor, factor, *(1,) * (image.ndim - 2)))
+    factor = max(1, image.shape[1] // width)
+    # What is left over would be averaged with black.
+    whole = image[: len(image) // factor * factor, : image.shape[1] // factor * factor]
+    return downscale_local_mean(whole, (factor, factor, *(1,) * (image.ndim - 2)))
 
 
 def _pixels(box: Box, height: int, width: int) -> tuple[int, int, int]:
     x, y, side = box
-    side = max(4, round(side * height))
+    side = min(max(4, round(side * height)), height, width)
     top = min(max(0, round(y * height - side / 2)), height - side)
     left = min(max(0, round(x * width - side / 2)), width - side)
     return top, left, side
 
 
-def _draw(axis, image: np.ndarray) -> None:
-    axis.imshow(image, cmap="gray", vmin=0, vmax=1)
+def _draw(axis, image: np.ndarray, extent: tuple[float, ...] | None = None) -> None:
+    axis.imshow(image, cmap="gray", vmin=0, vmax=1, extent=extent)
     axis.set(xticks=[], yticks=[])
     for spine in axis.spines.values():
         spine.set_visible(False)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from fusionlib import settings
+from fusionlib.errors import FusionError
 from fusionlib.report.compare import markdown, wide
 
 BEGIN, END = "<!-- results: written by fusionlib.report.readme -->", "<!-- end of results -->"
@@ -53,9 +54,14 @@ def results_section(results: Path) -> str:
 
 
 def updated(readme: str, results: Path) -> str:
-    """The text of README with its results section written anew."""
+    """The text of README with its results section written anew.
+
+    Raises FusionError where one of the two marks is missing.
+    """
     before, _, rest = readme.partition(BEGIN)
-    _, _, after = rest.partition(END)
+    _, end, after = rest.partition(END)
+    if not end:
+        raise FusionError(f"README.md has no place for results: write {BEGIN} and {END} there.")
     return f"{before}{BEGIN}\n{results_section(results)}\n{END}{after}"
 
 
