@@ -5,7 +5,9 @@ quick   real images, sized for a CPU of two cores
 paper   the papers' own sizes, for a GPU
 """
 
+import tomllib
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 
 from fusionlib.data import PairSet, open_pairs
@@ -21,18 +23,25 @@ BASE_IMAGES = (
 
 @dataclass(frozen=True)
 class TestSet:
-    """Test images of one set: every `every`-th in name order, at most `most`."""
+    """Test images of one set: those named, or `most` of them spread over all names."""
 
     dataset: str
-    every: int = 1
+    names: tuple[str, ...] | None = None
     most: int | None = None
 
     __test__ = False  # no test case, whatever pytest thinks of the name
 
     def open(self, data: str | Path | None, size: tuple[int, int] | None = None) -> PairSet:
         """The chosen pairs."""
-        pairs = open_pairs(self.dataset, "test", data, size=size)
-        return pairs.select(pairs.names[:: self.every][: self.most])
+        pairs = open_pairs(self.dataset, "test", data, self.names, size)
+        if self.most is None or self.most >= len(pairs):
+            return pairs
+        return pairs.select([pairs.names[k * len(pairs) // self.most] for k in range(self.most)])
+
+
+def _quick(name: str) -> tuple[str, ...]:
+    text = resources.files(__package__).joinpath("quick_images.toml").read_text("utf-8")
+    return tuple(tomllib.loads(text)[name])
 
 
 @dataclass(frozen=True)
@@ -108,8 +117,8 @@ PROFILES = {
         equal_steps=True,
         seeds=2,
         precision="float32",
-        tests=(TestSet("scenes", most=4),),
-        curve=TestSet("scenes", most=2),
+        tests=(TestSet("scenes", ("0000D", "0001N", "0002D", "0003N")),),
+        curve=TestSet("scenes", ("0000D", "0001N")),
         panel="0001N",
         steps=60,
     ),
@@ -127,8 +136,8 @@ PROFILES = {
         equal_steps=True,
         seeds=3,
         precision="bfloat16",
-        tests=(TestSet("MSRS", every=6), TestSet("LLVIP", every=2), TestSet("M3FD", most=4)),
-        curve=TestSet("MSRS", every=20),
+        tests=tuple(TestSet(name, _quick(name)) for name in ("MSRS", "LLVIP", "M3FD")),
+        curve=TestSet("MSRS", _quick("MSRS_curve")),
         panel="00004N",
         steps=300,
     ),

@@ -1,0 +1,145 @@
+"""The spec: what it refuses, how long it trains, and the key that names its run."""
+
+import dataclasses
+import json
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fusionlib.data.base import PatchSource
+from fusionlib.errors import FusionError
+from fusionlib.losses import BSPLoss
+from fusionlib.training import Spec
+
+IR, VI = (
+    PatchSource(side, "MSRS", "train", ("00001D", "00005N"), fingerprint * 4)
+    for side, fingerprint in (("ir", "0a1b"), ("vi", "2c3d"))
+)
+SPEC = Spec("bsp-cnn", IR, VI, relation="unpaired", pairs=150, epochs=100)
+
+# Another value for every field: all of them can change a number.
+OTHERS = {
+    Spec: {
+        "model": "emma", "ir": VI, "vi": IR, "relation": "strict", "pairs": 151, "epochs": 101,
+        "redraw": False, "seed": 1, "loss": BSPLoss(ssim=0.3), "batch": 4, "lr": 1e-3,
+        "precision": "bfloat16", "channels": 3,
+    },
+    PatchSource: {
+        "modality": "vi", "dataset": "FMB", "split": "test", "images": ("00005N", "00001D"),
+        "fingerprint": "0" * 16, "patch": 64, "stride": 64, "first": 20, "size": (64, 96),
+    },
+    BSPLoss: {"intensity": 2.0, "gradient": 0.0, "ssim": 0.0, "form": "paper"},
+}  # fmt: skip
+
+
+def changed(kind, name, value):
+    if kind is Spec:
+        return dataclasses.replace(SPEC, **{name: value})
+    field = "ir" if kind is PatchSource else "loss"
+    part = dataclasses.replace(getattr(SPEC, field), **{name: value})
+    return dataclasses.replace(SPEC, **{field: part})
+
+
+def test_the_key_does_not_move():
+    # Who changes this literal renames every run that was ever trained.
+    assert SPEC.key == "40bdec82f659"
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "value"),
+    [(kind, name, value) for kind, others in OTHERS.items() for name, value in others.items()],
+    ids=lambda value: value if isinstance(value, str) else getattr(value, "__name__", ""),
+)
+def test_every_field_moves_the_key(kind, name, value):
+    other = changed(kind, name, value)
+    assert other.key != SPEC.key
+    assert len(other.key) == 12
+
+
+def test_no_field_is_forgotten_above():
+    for kind, others in OTHERS.items():
+        names = {item.name for item in dataclasses.fields(kind)}
+        assert names - set(others) == ({"steps"} if kind is Spec else set())
+    steps = dataclasses.replace(SPEC, epochs=None, steps=1800)
+    assert steps.key != SPEC.key
+
+
+def test_a_field_of_a_later_version_renames_no_run():
+    @dataclass(frozen=True)
+    class Later(Spec):
+        momentum: float = 0.0
+
+    values = {item.name: getattr(SPEC, item.name) for item in dataclasses.fields(SPEC)}
+    assert Later(**values).key == SPEC.key
+    assert Later(**values, momentum=0.9).key != SPEC.key
+
+
+def test_defaults_that_are_written_out_change_nothing():
+    written = Spec(
+        "bsp-cnn", dataclasses.replace(IR, patch=128, stride=128, first=None, size=None), VI,
+        "unpaired", 150, epochs=100, steps=None, redraw=True, seed=0,
+        loss=BSPLoss(1.0, 1.0, 0.2, "released"), batch=8, lr=1e-4, precision="float32", channels=1,
+    )  # fmt: skip
+    assert written == SPEC
+    assert written.key == SPEC.key
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        SPEC,
+        dataclasses.replace(SPEC, loss=BSPLoss(ssim=0.0, form="paper"), lr=3e-4, seed=7),
+        dataclasses.replace(SPEC, ir=dataclasses.replace(IR, size=(64, 96), first=12)),
+    ],
+)
+def test_json_and_back(spec):
+    again = Spec.from_dict(json.loads(json.dumps(spec.to_dict())))
+    assert again == spec
+    assert hash(again) == hash(spec)
+    assert again.key == spec.key
+
+
+def test_the_incomplete_batch_is_dropped():
+    assert SPEC.steps_per_epoch == 18
+    assert SPEC.total_steps == 1800
+    steps = dataclasses.replace(SPEC, epochs=None, steps=25, pairs=15_000)
+    assert steps.steps_per_epoch == 1875
+    assert steps.total_steps == 25
+
+
+def test_snapshots_of_the_papers_training():
+    assert SPEC.snapshots == (
+        20, 40, 80, 150, 160, 300, 320, 450, 600, 640, 750, 900, 1050, 1200, 1280, 1350, 1500,
+        1650, 1800,
+    )  # fmt: skip
+
+
+@settings(max_examples=100, deadline=None)
+@given(total=st.integers(1, 200_000))
+def test_snapshots_end_with_the_last_step(total):
+    snapshots = dataclasses.replace(SPEC, epochs=None, steps=total).snapshots
+    assert snapshots[-1] == total
+    assert snapshots[0] >= 1
+    assert list(snapshots) == sorted(set(snapshots))
+    assert len(snapshots) <= 12 + 14
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"steps": 100}, "either epochs or steps"),
+        ({"epochs": None}, "either epochs or steps"),
+        ({"epochs": 0}, "at least one step, not 0"),
+        ({"epochs": None, "steps": 0}, "at least one step, not 0"),
+        ({"epochs": None, "steps": -5}, "at least one step, not -5"),
+        ({"precision": "float16"}, "float32, bfloat16, not 'float16'"),
+        ({"batch": 0}, "batch=0 does not fit pairs=150"),
+        ({"batch": 151}, "batch=151 does not fit pairs=150"),
+        ({"pairs": 7}, "batch=8 does not fit pairs=7"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused(values, message):
+    with pytest.raises(FusionError, match=message):
+        dataclasses.replace(SPEC, **values)
