@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
-from tqdm.auto import tqdm
 
 from fusionlib.data.datasets import (
     DATASETS,
@@ -18,6 +17,7 @@ from fusionlib.data.datasets import (
 )
 from fusionlib.data.pairs import Pair, PairSet
 from fusionlib.errors import FusionError
+from fusionlib.progress import progress as progress_bar
 from fusionlib.settings import data_root
 
 
@@ -90,7 +90,7 @@ def check(
             absent = error
             continue
         pairs = PairSet(dataset, each, tuple(pairs))
-        for pair in tqdm(pairs, f"{dataset} {each}", unit="pair", disable=not progress):
+        for pair in progress_bar(pairs, f"check {dataset} {each}", quiet=not progress):
             problems += _unreadable(pair)
         reports.append(SplitReport(each, len(pairs), pairs.fingerprint, tuple(problems)))
     if not reports:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from fusionlib import images
 from fusionlib.errors import FusionError
+from fusionlib.progress import progress
 
 
 class Pair(Protocol):
@@ -156,6 +157,17 @@ class PairSet(Sequence):
         """
         lines = "".join(f"{pair.name} {pair.digest}\n" for pair in self.pairs)
         return hashlib.sha256(lines.encode()).hexdigest()[:16]
+
+    def verify(self) -> "PairSet":
+        """Read every image file once, so that a bad one is found before long work.
+
+        Returns the set. Raises FusionError for the first file that is damaged
+        or whose partner has another size.
+        """
+        for pair in progress(self, f"read {self.dataset} {self.split}"):
+            if isinstance(pair, FilePair):
+                images.read_pair(pair.ir_path, pair.vi_path)
+        return self
 
     def select(self, names: Sequence[str]) -> "PairSet":
         """The pairs of these names, in this order; FusionError if unknown."""

@@ -32,11 +32,12 @@ class TestSet:
     __test__ = False  # no test case, whatever pytest thinks of the name
 
     def open(self, data: str | Path | None, size: tuple[int, int] | None = None) -> PairSet:
-        """The chosen pairs."""
+        """The chosen pairs, each read once: a bad file is named before training starts."""
         pairs = open_pairs(self.dataset, "test", data, self.names, size)
-        if self.most is None or self.most >= len(pairs):
-            return pairs
-        return pairs.select([pairs.names[k * len(pairs) // self.most] for k in range(self.most)])
+        if self.most and self.most < len(pairs):
+            chosen = [pairs.names[k * len(pairs) // self.most] for k in range(self.most)]
+            pairs = pairs.select(chosen)
+        return pairs.verify()
 
 
 def _quick(name: str) -> tuple[str, ...]:

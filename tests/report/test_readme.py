@@ -1,0 +1,99 @@
+"""README's results section: written from results/, and up to date in this checkout."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from fusionlib.errors import FusionError
+from fusionlib.report import readme
+
+CHECKOUT = Path(__file__).parents[2]
+TEXT = f"# Title\n\nbefore\n\n{readme.BEGIN}\nold\n{readme.END}\n\nafter\n"
+
+
+@pytest.fixture
+def results(tmp_path):
+    table, figure = tmp_path / readme.TABLE1, tmp_path / readme.FIGURE2
+    table.mkdir(parents=True)
+    figure.mkdir(parents=True)
+    rows = [
+        {"test_set": test_set, "mode": mode, "trainable": trainable, "metric": metric,
+         "paper": 6.54, "ours": 6.625, "difference": 0.085, "seeds": 3, "spread": spread,
+         "images": images}
+        for test_set, images in (("MSRS", 21), ("LLVIP", 33))
+        for mode, trainable, spread in (("SPTP", 150, 0.0123), ("APTP", 15000, None))
+        for metric in ("EN", "MI")
+    ]  # fmt: skip
+    pd.DataFrame(rows).to_csv(table / "table.csv", index=False)
+    counts = {"helps": {"supported": 3, "undecided": 1}, "equals": {"contradicted": 4}}
+    record = {"numbers": {"verdicts": counts}, "notes": ["profile quick"]}
+    (table / "record.json").write_text(json.dumps(record))
+    (figure / "record.json").write_text(json.dumps({"notes": ["MSRS, 3 images"]}))
+    return tmp_path
+
+
+def test_section_shows_what_results_hold(results):
+    section = readme.results_section(results)
+    assert "MSRS (21 images), LLVIP (33 images)" in section
+    assert r"| MSRS | SPTP 150 | 6.54 \| 6.62 ± 0.01 | 6.54 \| 6.62 ± 0.01 |" in section
+    assert r"| LLVIP | APTP 15,000 | 6.54 \| 6.62 | 6.54 \| 6.62 |" in section
+    assert "| claim | supported | contradicted | undecided |" in section
+    assert "| helps | 3 | 0 | 1 |" in section
+    assert "| equals | 0 | 4 | 0 |" in section
+    assert "profile quick." in section
+    assert "MSRS, 3 images." in section
+
+
+def test_updated_changes_only_what_is_between_the_marks(results):
+    once = readme.updated(TEXT, results)
+    assert once.startswith(f"# Title\n\nbefore\n\n{readme.BEGIN}\n")
+    assert once.endswith(f"{readme.END}\n\nafter\n")
+    assert "old" not in once
+    assert readme.updated(once, results) == once
+
+
+def test_updated_follows_the_results(results):
+    before = readme.updated(TEXT, results)
+    table = results / readme.TABLE1 / "table.csv"
+    pd.read_csv(table).assign(ours=7.0).to_csv(table, index=False)
+    after = readme.updated(before, results)
+    assert r"6.54 \| 7.00" in after
+    assert "6.62" not in after
+
+
+@pytest.mark.parametrize("text", ["# Title\n", f"# Title\n{readme.BEGIN}\nthe rest of README\n"])
+def test_missing_marks_are_an_error_and_lose_nothing(results, text):
+    with pytest.raises(FusionError, match="no place for results"):
+        readme.updated(text, results)
+
+
+def test_main_writes_beside_the_results(results, monkeypatch):
+    root = results / "results"
+    root.mkdir()
+    (results / "beyond_strict_pairing").rename(root / "beyond_strict_pairing")
+    (results / "README.md").write_text(TEXT, encoding="utf-8")
+    monkeypatch.setenv("FUSIONLIB_RESULTS", str(root))
+    assert readme.main() == 0
+    assert (results / "README.md").read_text(encoding="utf-8") == readme.updated(TEXT, root)
+
+
+needs_results = pytest.mark.skipif(
+    not (CHECKOUT / "results" / readme.TABLE1).is_dir(),
+    reason=f"results/{readme.TABLE1} has not been measured yet",
+)
+
+
+@needs_results
+def test_readme_of_this_checkout_is_up_to_date():
+    text = (CHECKOUT / "README.md").read_text(encoding="utf-8")
+    assert text == readme.updated(text, CHECKOUT / "results"), "run python -m fusionlib.report.readme"
+
+
+@needs_results
+def test_pictures_that_readme_shows_exist():
+    text = (CHECKOUT / "README.md").read_text(encoding="utf-8")
+    shown = [line.rpartition("(")[2].rstrip(")") for line in text.splitlines() if line[:2] == "!["]
+    assert shown
+    assert [path for path in shown if not (CHECKOUT / path).is_file()] == []
