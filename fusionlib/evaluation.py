@@ -2,7 +2,6 @@
 
 import csv
 import hashlib
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ from torch import Tensor, nn
 
 from fusionlib.data import Pair, PairSet
 from fusionlib.errors import FusionError
+from fusionlib.files import write_whole
 from fusionlib.images import IMAGE_SUFFIXES, read_grey
 from fusionlib.inference import Protocol, fuse
 from fusionlib.metrics import score
@@ -194,20 +194,14 @@ def _read_rows(path: Path) -> Rows:
 
 
 def _write_rows(path: Path, rows: Rows) -> None:
-    """Replace the file as a whole; Python writes a float so that it reads back equal."""
+    # Python writes a float so that it reads back equal.
     names = list(dict.fromkeys(name for values in rows.values() for name in values))
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("w", newline="") as file:
+
+    def write(beside: Path) -> None:
+        with beside.open("w", newline="") as file:
             writer = csv.DictWriter(file, ["image", "digest", *names], restval="")
             writer.writeheader()
             for (image, digest), values in rows.items():
                 writer.writerow({"image": image, "digest": digest, **values})
-        os.replace(temporary, path)
-    except OSError as error:
-        raise FusionError(
-            f"{path} cannot be written ({error.strerror}): check the folder and its free space."
-        ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
+
+    write_whole(path, write)

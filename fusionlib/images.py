@@ -4,9 +4,7 @@ Inside the library an image is a float32 tensor (1 or 3, H, W) in [0, 1].
 Files are turned into that form, and back, by the functions below alone.
 """
 
-import os
 import struct
-import uuid
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +16,7 @@ from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from fusionlib.errors import FusionError
+from fusionlib.files import write_whole
 
 IMAGE_SUFFIXES = frozenset(
     {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".pgm", ".ppm"}
@@ -191,18 +190,8 @@ def write(path: str | Path, image: Tensor) -> None:
         raise FusionError(f"{path} has no image suffix that can be written: use .png.")
     levels = to_uint8(image).transpose(1, 2, 0)
     picture = Image.fromarray(levels if levels.shape[2] == 3 else levels[..., 0])
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        picture.save(temporary, format=kind, quality=95)  # quality matters to JPEG alone
-        os.replace(temporary, path)
-    except OSError as error:
-        raise FusionError(
-            f"{path} cannot be written ({error.strerror or error}): "
-            "check the folder and its free space."
-        ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    # The quality matters to JPEG alone.
+    write_whole(path, lambda beside: picture.save(beside, format=kind, quality=95))
 
 
 def rgb_to_ycbcr(rgb: Tensor) -> Tensor:

@@ -58,9 +58,13 @@ class GlobalFusion(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         hidden = F.gelu(self.expand(x))
-        mean = hidden.mean((2, 3)).unsqueeze(1)
-        gate = torch.sigmoid(self.attention(mean)).transpose(1, 2).unsqueeze(-1)
-        return self.reduce(hidden * gate)
+        gate = torch.sigmoid(self.attention(hidden.mean((2, 3)).unsqueeze(1)))
+        # To gate the hidden channels is to gate the columns of the next layer's
+        # matrix, which is far smaller than `hidden`.
+        matrix = self.reduce.weight.flatten(1) * gate
+        pixels = hidden.permute(0, 2, 3, 1).flatten(1, 2)
+        pixels = torch.baddbmm(self.reduce.bias, pixels, matrix.mT)
+        return pixels.unflatten(1, x.shape[2:]).permute(0, 3, 1, 2)
 
 
 class BSPCNN(nn.Module):
@@ -125,7 +129,8 @@ class BSPCNN(nn.Module):
         f0, f1, f2, sources = features
         x = self.decode3(f2)
         x = self.decode2(torch.cat((x, f1), 1))
-        return self.decode1(torch.cat((x, f0, sources), 1))
+        # Under autocast the parts differ in dtype, and `cat` would widen all of them.
+        return self.decode1(torch.cat([part.to(x.dtype) for part in (x, f0, sources)], 1))
 
     def forward(self, ir: Tensor, vi: Tensor) -> Tensor:
         ir, vi, crop = pad_to_multiple(ir, vi, self.multiple)

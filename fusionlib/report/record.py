@@ -1,5 +1,6 @@
 """What a notebook leaves behind: its folder, tables, and the record of the run."""
 
+import gzip
 import json
 import math
 import time
@@ -10,6 +11,7 @@ import pandas as pd
 
 from fusionlib import settings
 from fusionlib.data import PairSet
+from fusionlib.files import write_whole
 from fusionlib.training import Run
 from fusionlib.training.provenance import provenance
 
@@ -32,8 +34,10 @@ def results_folder(notebook: str, profile: str, results: str = "") -> Path:
 
 def write_table(table: pd.DataFrame, path: Path) -> None:
     """Write a CSV, compressed where the name ends in .gz, the same bytes each time."""
-    compression = {"method": "gzip", "mtime": 0} if path.suffix == ".gz" else None
-    table.to_csv(path, index=False, float_format="%.6g", compression=compression)
+    content = table.to_csv(index=False, float_format="%.6g").encode()
+    if path.suffix == ".gz":
+        content = gzip.compress(content, mtime=0)
+    write_whole(path, lambda beside: beside.write_bytes(content))
 
 
 def write_record(
@@ -76,7 +80,7 @@ def write_record(
         "seconds": round(time.monotonic() - _STARTED, 1),
     }
     text = json.dumps(_plain(record), indent=1, ensure_ascii=False)
-    (folder / "record.json").write_text(text + "\n", encoding="utf-8")
+    write_whole(folder / "record.json", lambda beside: beside.write_text(text + "\n", "utf-8"))
     return record
 
 

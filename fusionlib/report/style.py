@@ -6,6 +6,8 @@ import matplotlib.pyplot as plt
 import seaborn as sns
 from matplotlib.figure import Figure
 
+from fusionlib.files import write_whole
+
 _COLOURS = sns.color_palette("colorblind")
 # The same colour for the same paradigm in every figure.
 PARADIGM_COLOURS = {"SPTP": _COLOURS[0], "UPTP": _COLOURS[1], "APTP": _COLOURS[2]}
@@ -19,7 +21,6 @@ def set_style() -> None:
 
 def save_figure(figure: Figure, path: Path) -> Figure:
     """Write the figure as a PNG, and return it for the notebook to show."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path)
+    write_whole(path, lambda beside: figure.savefig(beside, format="png"))
     plt.close(figure)
     return figure

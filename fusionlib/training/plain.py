@@ -18,12 +18,13 @@ from torch import Tensor
 
 from fusionlib.data.base import Base, load_base
 from fusionlib.errors import FusionError
+from fusionlib.files import write_whole
 from fusionlib.models import create_model
 from fusionlib.pairing import Draw
 from fusionlib.progress import progress
 from fusionlib.training.provenance import provenance
 from fusionlib.training.spec import Spec
-from fusionlib.training.store import Run, open_run, write_whole
+from fusionlib.training.store import Run, open_run
 
 CHECKPOINT_SECONDS = 60
 
@@ -73,7 +74,7 @@ class Training:
         )
         torch.manual_seed(spec.seed)
         self.model = create_model(spec.model, spec.channels).to(device).train()
-        self.optimiser = torch.optim.Adam(self.model.parameters(), lr=spec.lr)
+        self.optimiser = torch.optim.Adam(self.model.parameters(), lr=spec.lr, fused=True)
         self.step, self.seconds = 0, 0.0
         self.terms: list[str] = []
         self.losses = torch.zeros(spec.total_steps, 0, device=device)

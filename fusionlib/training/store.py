@@ -9,8 +9,6 @@ scores/           metric rows an image, cached by `evaluation`
 """
 
 import json
-import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,25 +18,10 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from fusionlib.errors import FusionError
+from fusionlib.files import write_whole
 from fusionlib.models import create_model
 from fusionlib.settings import store_root
 from fusionlib.training.spec import Spec
-
-
-def write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` make a file beside `path`, then rename it: whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        write(beside)
-        os.replace(beside, path)
-    except OSError as error:
-        raise FusionError(
-            f"{path} could not be written ({error.strerror}): free space or name another folder"
-            " with FUSIONLIB_STORE; what was there is untouched."
-        ) from error
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)

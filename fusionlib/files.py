@@ -1,0 +1,30 @@
+"""Files that appear whole or not at all."""
+
+import os
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+from fusionlib.errors import FusionError
+
+
+def write_whole(path: Path, write: Callable[[Path], object]) -> None:
+    """Let `write(beside)` make a file beside `path`, then rename it to `path`.
+
+    What was at `path` stays until the new file is complete, and also where
+    writing fails; the folder is made where missing.
+
+    Raises FusionError for a full disk or a folder that can't be written.
+    """
+    beside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(beside)
+        os.replace(beside, path)
+    except OSError as error:
+        raise FusionError(
+            f"{path} cannot be written ({error.strerror or error}): check the folder and its free"
+            " space; what was there is untouched."
+        ) from error
+    finally:
+        beside.unlink(missing_ok=True)
