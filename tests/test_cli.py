@@ -77,3 +77,28 @@ def test_published_table_is_printed(capsys):
     printed = capsys.readouterr().out
     assert "SPTP" in printed
     assert "MSRS" in printed
+
+
+def test_lab_opens_jupyterlab_on_the_notebooks(monkeypatch):
+    started = []
+
+    def run(command, cwd):
+        started.append((command, cwd.name))
+        return subprocess.CompletedProcess(command, 3)
+
+    monkeypatch.setattr(subprocess, "run", run)
+    assert main(["lab", "--", "--no-browser"]) == 3
+    assert started == [([sys.executable, "-m", "jupyterlab", "--no-browser"], "notebooks")]
+
+
+def test_runs_list_names_each_run(tmp_path, monkeypatch, capsys):
+    from fusionlib.experiments import bsp
+    from fusionlib.training import open_run
+
+    monkeypatch.setenv("FUSIONLIB_STORE", str(tmp_path))
+    run = open_run(bsp.first_steps("smoke", "unpaired"))
+    assert main(["runs", "list"]) == 0
+    line, total = capsys.readouterr().out.splitlines()
+    assert line.startswith(f"{run.key}  bsp-cnn  unpaired")
+    assert line.endswith("at step 0")
+    assert total.startswith("1 runs")

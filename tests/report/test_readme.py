@@ -88,7 +88,9 @@ needs_results = pytest.mark.skipif(
 @needs_results
 def test_readme_of_this_checkout_is_up_to_date():
     text = (CHECKOUT / "README.md").read_text(encoding="utf-8")
-    assert text == readme.updated(text, CHECKOUT / "results"), "run python -m fusionlib.report.readme"
+    assert text == readme.updated(text, CHECKOUT / "results"), (
+        "run python -m fusionlib.report.readme"
+    )
 
 
 @needs_results

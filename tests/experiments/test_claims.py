@@ -1,0 +1,160 @@
+"""The claims ledger: constructed rows for each verdict, margins from the printed table."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fusionlib import published
+from fusionlib.experiments import TABLE1_CLAIMS, judge
+from fusionlib.experiments.bsp import TABLE1_ROWS
+from fusionlib.experiments.claims import Claim
+
+TABLE = published.load("bsp", 1)
+HIGHER = Claim("helps", "here", "more is more", ("UPTP", 7500), ("SPTP", 150), "higher", ("MI",))
+EQUAL = Claim("equals", "here", "all the same", ("UPTP", 150), ("SPTP", 150), "equal", ("EN",))
+
+
+def rows(mode, trainable, gain, images=40, seeds=(0.0,), wobble=0.01, test_set="MSRS"):
+    """Scores of one row: a course over images that all rows share, a gain, a wobble."""
+    course = np.random.default_rng(0).normal(3.0, 0.5, images)
+    # Alternating signs: exactly the gain in the mean of an even number of images.
+    own = wobble * np.where(np.arange(images) % 2, 1, -1) if gain or wobble else 0.0
+    parts = [
+        pd.DataFrame(
+            {"test_set": test_set, "mode": mode, "trainable": trainable, "seed": seed,
+             "key": "k", "image": [f"{n:02d}" for n in range(images)],
+             "EN": course + gain + own + shift, "MI": course + gain + own + shift}
+        )
+        for seed, shift in enumerate(seeds)
+    ]  # fmt: skip
+    return pd.concat(parts)
+
+
+def verdict(claim, gain, spread=0.0, images=40, wobble=0.01):
+    half = spread / 2**0.5  # of two seeds this far from their mean the deviation is `spread`
+    per_image = pd.concat(
+        [rows(*claim.row, gain, images, wobble=wobble),
+         rows(*claim.against, 0.0, images, (-half, half), wobble=0.0)]
+    )  # fmt: skip
+    (row,) = judge(per_image, (claim,), TABLE, "bsp-cnn").itertuples()
+    assert row.effect == pytest.approx(gain)
+    assert row.seed_spread == pytest.approx(spread)
+    assert row.images == images
+    return row.verdict
+
+
+@pytest.mark.parametrize(
+    ("gain", "spread", "images", "wobble", "wanted"),
+    [
+        (0.10, 0.02, 40, 0.01, "supported"),
+        (-0.10, 0.02, 40, 0.01, "contradicted"),
+        (0.10, 0.02, 20, 0.01, "supported"),
+        (0.10, 0.02, 18, 0.01, "undecided"),  # fewer than 20 images
+        (0.10, 0.051, 40, 0.01, "undecided"),  # below twice the spread over seeds
+        (0.10, 0.049, 40, 0.01, "supported"),
+        (-0.10, 0.051, 40, 0.01, "undecided"),
+        (0.10, 0.0, 40, 0.5, "undecided"),  # the interval includes zero
+        (0.10, 0.0, 40, 0.2, "supported"),
+        (0.0, 0.0, 40, 0.01, "undecided"),
+    ],
+)
+def test_higher(gain, spread, images, wobble, wanted):
+    assert verdict(HIGHER, gain, spread, images, wobble) == wanted
+
+
+# The margin of EN between UPTP 150 and SPTP 150 is 0.05: 6.59 - 6.54 on MSRS.
+@pytest.mark.parametrize(
+    ("gain", "spread", "images", "wobble", "wanted"),
+    [
+        (0.0, 0.01, 40, 0.01, "supported"),
+        (0.04, 0.01, 40, 0.01, "supported"),  # an effect, but within the margin
+        (-0.04, 0.01, 40, 0.01, "supported"),
+        (0.04, 0.01, 18, 0.01, "undecided"),  # fewer than 20 images
+        (0.04, 0.01, 40, 0.05, "undecided"),  # the interval reaches over the margin
+        (0.06, 0.01, 40, 0.01, "contradicted"),  # wholly beyond it
+        (-0.06, 0.01, 40, 0.01, "contradicted"),
+        (0.06, 0.031, 40, 0.01, "undecided"),  # beyond, but seeds differ as much
+        (0.06, 0.01, 40, 0.1, "undecided"),
+    ],
+)
+def test_equal(gain, spread, images, wobble, wanted):
+    assert verdict(EQUAL, gain, spread, images, wobble) == wanted
+
+
+def test_without_seeds_no_effect_is_above_their_spread():
+    per_image = pd.concat([rows("UPTP", 7500, 0.5), rows("SPTP", 150, 0.0)])
+    (row,) = judge(per_image, (HIGHER,), TABLE, "bsp-cnn").itertuples()
+    assert np.isnan(row.seed_spread)
+    assert row.verdict == "undecided"
+
+
+def test_a_missing_value_leaves_the_claim_undecided():
+    high = rows("UPTP", 7500, 0.5)
+    high.loc[high["image"] == "03", "MI"] = float("nan")
+    per_image = pd.concat([high, rows("SPTP", 150, 0.0, seeds=(-0.01, 0.01))])
+    (row,) = judge(per_image, (HIGHER,), TABLE, "bsp-cnn").itertuples()
+    assert row.verdict == "undecided"
+
+
+def test_images_are_paired_by_name_not_by_place():
+    high = rows("UPTP", 7500, 0.1).sample(frac=1, random_state=1)
+    low = rows("SPTP", 150, 0.0, seeds=(-0.01, 0.01), wobble=0.0)
+    (row,) = judge(pd.concat([high, low]), (HIGHER,), TABLE, "bsp-cnn").itertuples()
+    assert row.verdict == "supported"
+    assert 0.09 < row.low < row.high < 0.11  # images themselves differ by 0.5
+
+
+def test_spread_is_the_largest_among_the_rows_with_seeds():
+    per_image = pd.concat(
+        [rows("UPTP", 7500, 0.1), rows("SPTP", 150, 0.0, seeds=(-0.01, 0.01)),
+         rows("UPTP", 150, 0.0, seeds=(-0.06, 0.0, 0.06))]
+    )  # fmt: skip
+    (row,) = judge(per_image, (HIGHER,), TABLE, "bsp-cnn").itertuples()
+    assert row.seed_spread == pytest.approx(0.06)
+    assert row.verdict == "undecided"
+
+
+def test_each_test_set_is_judged_by_itself():
+    per_image = pd.concat(
+        [part for test_set, gain in (("MSRS", 0.2), ("LLVIP", -0.2))
+         for part in (rows("UPTP", 7500, gain, test_set=test_set),
+                      rows("SPTP", 150, 0.0, seeds=(-0.01, 0.01), test_set=test_set))]
+    )  # fmt: skip
+    ledger = judge(per_image, (HIGHER,), TABLE, "bsp-cnn")
+    assert list(ledger["test_set"]) == ["MSRS", "LLVIP"]
+    assert list(ledger["verdict"]) == ["supported", "contradicted"]
+
+
+def test_margin_is_the_largest_difference_that_the_paper_prints():
+    # EN of UPTP 150 and SPTP 150: 6.59, 6.54; 7.33, 7.37; 6.93, 6.95 in the CNN's columns,
+    # 6.60, 6.52; 7.33, 7.08; 6.93, 6.79 in the GAN's.
+    per_image = pd.concat([rows("UPTP", 150, 0.0), rows("SPTP", 150, 0.0)])
+    for model, margin in (("bsp-cnn", 0.05), ("bsp-gan", 0.25)):
+        (row,) = judge(per_image, (EQUAL,), TABLE, model).itertuples()
+        assert row.margin == pytest.approx(margin)
+
+
+def test_claims_are_about_rows_and_metrics_that_the_table_has():
+    names = [claim.name for claim in TABLE1_CLAIMS]
+    assert len(set(names)) == len(names)
+    printed = set(TABLE.values[["mode", "trainable"]].itertuples(index=False, name=None))
+    for claim in TABLE1_CLAIMS:
+        assert {claim.row, claim.against} <= set(TABLE1_ROWS) & printed
+        assert set(claim.metrics) <= set(TABLE.metrics)
+        assert claim.kind in ("higher", "equal")
+
+
+def test_the_papers_own_numbers_support_the_papers_claims():
+    # Every image at the printed mean, seeds alike: what the paper says must then hold.
+    cells = TABLE.values.query("model == 'bsp-cnn'")
+    wide = cells.pivot(index=["test_set", "mode", "trainable"], columns="metric", values="value")
+    per_image = pd.concat(
+        wide.reset_index().assign(image=f"{n:02d}", seed=seed, key="k")
+        for n in range(20) for seed in range(2)
+    )  # fmt: skip
+    ledger = judge(per_image, TABLE1_CLAIMS, TABLE, "bsp-cnn")
+    assert len(ledger) == 3 * sum(len(claim.metrics) for claim in TABLE1_CLAIMS)
+    assert set(ledger.loc[ledger["kind"] == "higher", "verdict"]) == {"supported"}
+    equal = ledger[ledger["kind"] == "equal"]
+    assert (equal["effect"].abs() <= equal["margin"] + 1e-9).all()
+    assert "contradicted" not in set(equal["verdict"])

@@ -1,0 +1,176 @@
+"""Every notebook runs at `smoke`, and what it records is right, not only there."""
+
+import json
+import math
+
+import nbformat
+import pandas as pd
+import pytest
+
+from fusionlib.experiments import TABLE1_CLAIMS, profile
+from fusionlib.experiments.bsp import TABLE1_ROWS
+from fusionlib.runner.notebooks import find
+from fusionlib.runner.reproduce import digest, reproduce
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+METRICS = ["EN", "MI", "VIF", "Qabf", "SSIM"]
+TABLE1 = "beyond_strict_pairing/table1_generalisation"
+FIGURE2 = "beyond_strict_pairing/fig2_convergence"
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    """A store of its own, and no data: smoke must need none."""
+    folder = tmp_path_factory.mktemp("notebooks")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FUSIONLIB_STORE", str(folder / "store"))
+        for name in ("FUSIONLIB_DATA", "FUSIONLIB_WEIGHTS", "FUSIONLIB_REFERENCE"):
+            patch.delenv(name, raising=False)
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def outcomes(root):
+    return reproduce(profile="smoke", results=root / "results")
+
+
+@pytest.fixture(scope="module")
+def folder_of(outcomes):
+    return {outcome.name: outcome.folder for outcome in outcomes}
+
+
+def record_of(folder):
+    return json.loads((folder / "record.json").read_text(encoding="utf-8"))
+
+
+def shown(folder):
+    """Text and HTML of all outputs of the executed notebook."""
+    notebook = nbformat.read(folder / "notebook.ipynb", as_version=4)
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", ())]
+    data = [output.get("data", {}) for output in outputs]
+    return "\n".join(str(text) for d in data for kind, text in d.items() if "text" in kind)
+
+
+def states(root):
+    files = [*(root / "store").rglob("step-*.safetensors"), *(root / "store").rglob("history.csv")]
+    return {file: (file.stat().st_ino, file.stat().st_mtime_ns) for file in files}
+
+
+def test_every_notebook_is_reproduced(outcomes):
+    assert [outcome.name for outcome in outcomes] == [notebook.name for notebook in find()]
+    assert all(outcome.ok for outcome in outcomes), digest(outcomes)
+
+
+def test_every_record_says_that_scenes_are_rendered(folder_of):
+    for folder in folder_of.values():
+        record = record_of(folder)
+        assert any("rendered scenes" in note for note in record["notes"])
+        assert {test["dataset"] for test in record["tests"]} == {"scenes"}
+        assert record["parameters"]["profile"] == "smoke"
+        assert not {"data", "results"} & record["parameters"].keys()
+
+
+def test_start_here_learns(root, folder_of):
+    record = record_of(folder_of["start_here"])
+    numbers = record["numbers"]
+    assert list(numbers) == ["loss", *METRICS]
+    assert all(math.isfinite(value) for value in numbers.values())
+    (run,) = record["runs"]
+    assert run["steps"] == profile("smoke").steps
+    history = pd.read_csv(root / "store" / run["key"] / "history.csv")
+    assert len(history) == run["steps"]
+    assert numbers["loss"] == pytest.approx(history["total"].iloc[-1])
+    # By more than batches differ: the last quarter lies below every early step.
+    early, late = history["total"].iloc[:4], history["total"].iloc[-6:]
+    assert late.mean() < 0.8 * early.mean()
+    assert late.max() < early.min()
+
+
+def test_start_here_scores_its_test_images(folder_of):
+    folder = folder_of["start_here"]
+    scores = pd.read_csv(folder / "scores.csv")
+    assert list(scores["image"]) == ["0000D", "0001N"]
+    means = scores[METRICS].mean()
+    for name, value in means.items():
+        assert record_of(folder)["numbers"][name] == pytest.approx(value, rel=1e-4)
+    # What a fusion of any sense keeps: bits of grey levels, structure, edges.
+    assert 5 < means["EN"] < 8
+    assert means["SSIM"] > 0.3
+    assert 0 < means["Qabf"] < 1
+
+
+def test_table1_has_six_rows_by_five_metrics_and_every_claim(folder_of):
+    numbers = record_of(folder_of[TABLE1])["numbers"]
+    wanted = {f"scenes, {mode} {t}, {metric}" for mode, t in TABLE1_ROWS for metric in METRICS}
+    assert numbers["table"].keys() == wanted
+    assert all(math.isfinite(value) for value in numbers["table"].values())
+    assert numbers["verdicts"].keys() == {claim.name for claim in TABLE1_CLAIMS}
+    for claim in TABLE1_CLAIMS:  # four images: nothing can be decided
+        assert numbers["verdicts"][claim.name] == {"undecided": len(claim.metrics)}
+
+
+def test_table1_files_agree_with_its_record(folder_of):
+    folder = folder_of[TABLE1]
+    per_image = pd.read_csv(folder / "per_image.csv.gz")
+    seeds = profile("smoke").seeds
+    assert len(per_image) == 4 * (2 * seeds + 4)  # images; rows of T = 150 have all seeds
+    means = per_image.groupby(["mode", "trainable"])[METRICS].mean()
+    table = record_of(folder)["numbers"]["table"]
+    for (mode, trainable), row in means.iterrows():
+        for metric in METRICS:
+            kept = table[f"scenes, {mode} {trainable}, {metric}"]
+            assert kept == pytest.approx(row[metric], abs=1e-4)
+    keys = {run["key"] for run in record_of(folder)["runs"]}
+    assert keys == set(per_image["key"])
+    compared = pd.read_csv(folder / "table.csv")
+    assert compared["paper"].isna().all()  # the paper prints nothing of rendered scenes
+    moved = pd.read_csv(folder / "protocols.csv").set_index("protocol")
+    assert moved.loc["whole+stretch", "EN"] > moved.loc["whole+clip", "EN"]
+
+
+def test_table1_shows_that_scenes_are_rendered(folder_of):
+    assert "rendered scenes" in shown(folder_of[TABLE1])
+
+
+def test_figure2_ends_and_curves(folder_of):
+    folder = folder_of[FIGURE2]
+    ends = {row["mode"]: row for row in record_of(folder)["numbers"]["ends"]}
+    assert list(ends) == ["SPTP", "UPTP"]
+    curve, losses = (pd.read_csv(folder / name) for name in ("curve.csv", "loss.csv"))
+    for mode, row in ends.items():
+        assert row["seeds"] == profile("smoke").seeds
+        assert all(math.isfinite(v) for v in row.values() if not isinstance(v, str))
+        course = losses[losses["mode"] == mode].groupby("step")["total"].mean()
+        assert row["total"] == pytest.approx(course.iloc[-1], rel=1e-4)
+        assert course.iloc[-1] < course.iloc[0]
+        scored = curve[curve["mode"] == mode].groupby("step")["SSIM"].mean()
+        assert row["SSIM"] == pytest.approx(scored.iloc[-1], rel=1e-4)
+
+
+def test_figure2_follows_runs_of_table1(folder_of):
+    figure2, table1 = (
+        {run["key"] for run in record_of(folder_of[name])["runs"]} for name in (FIGURE2, TABLE1)
+    )
+    assert figure2 < table1
+    assert len(figure2) == 2 * profile("smoke").seeds
+
+
+def test_again_in_the_same_store_trains_nothing(root, folder_of):
+    before = states(root)
+    assert before
+    kept = record_of(folder_of[FIGURE2])["numbers"]
+    (outcome,) = reproduce(["fig2_convergence"], profile="smoke", results=root / "again")
+    assert outcome.ok, digest([outcome])
+    assert states(root) == before
+    assert record_of(outcome.folder)["numbers"] == kept
+
+
+def test_one_seed_is_enough(root, folder_of):
+    before = states(root)
+    (outcome,) = reproduce(
+        ["fig2_convergence"], profile="smoke", overrides={"seeds": 1}, results=root / "one"
+    )
+    assert outcome.ok, digest([outcome])
+    assert [row["seeds"] for row in record_of(outcome.folder)["numbers"]["ends"]] == [1, 1]
+    assert states(root) == before  # its two runs are among those of the profile's seeds
