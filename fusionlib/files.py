@@ -3,6 +3,7 @@
 import os
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from fusionlib.errors import FusionError
@@ -14,7 +15,9 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     What was at `path` stays until the new file is complete, and also where
     writing fails; the folder is made where missing.
 
-    Raises FusionError for a full disk or a folder that can't be written.
+    Raises FusionError for a full disk or a folder that can't be written. `write`
+    must report them as OSError; torch and safetensors don't, so give them
+    memory to write to, and the bytes to this function.
     """
     beside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
     try:
@@ -27,4 +30,5 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
             " space; what was there is untouched."
         ) from error
     finally:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):  # there is none after a success, or where no folder could be made
+            beside.unlink()

@@ -58,10 +58,10 @@ def patch_source(
     if modality not in ("ir", "vi"):
         raise FusionError(f"The parameter modality is 'ir' or 'vi', not {modality!r}.")
     size = pairs[0].size if pairs.dataset == "scenes" else None
+    fingerprint = _fingerprint(pairs, modality, pairs.fingerprint)
     return PatchSource(
-        modality, pairs.dataset, pairs.split, pairs.names, _fingerprint(pairs, modality),
-        patch, stride, first, size,
-    )  # fmt: skip
+        modality, pairs.dataset, pairs.split, pairs.names, fingerprint, patch, stride, first, size
+    )
 
 
 def _levels(pairs: PairSet, modality: str) -> tuple[list[Tensor], str]:
@@ -75,7 +75,8 @@ def _levels(pairs: PairSet, modality: str) -> tuple[list[Tensor], str]:
 
 
 @lru_cache(maxsize=64)
-def _fingerprint(pairs: PairSet, modality: str) -> str:
+def _fingerprint(pairs: PairSet, modality: str, files: str) -> str:
+    # `files`, the fingerprint of the files, is there for the cache: a changed file is read anew.
     return _levels(pairs, modality)[1]
 
 

@@ -5,6 +5,7 @@ written to a table on the device and fetched only when a checkpoint is due, so
 that no step waits for the host.
 """
 
+import io
 import json
 import time
 from collections.abc import Callable
@@ -59,6 +60,7 @@ def train(
         if not run.finished:
             device = device or ("cuda" if torch.cuda.is_available() else "cpu")
             Training(run, load_base(spec.ir, spec.vi, data), device).run_to_end(on_snapshot, quiet)
+        run.state_file.unlink(missing_ok=True)
     return run
 
 
@@ -79,12 +81,8 @@ class Training:
         self.terms: list[str] = []
         self.losses = torch.zeros(spec.total_steps, 0, device=device)
         self.epoch_pairs: Tensor | None = None
-        if self.state_file.exists():
+        if self.run.state_file.exists():
             self._resume()
-
-    @property
-    def state_file(self) -> Path:
-        return self.run.folder / "state.pt"
 
     def run_to_end(self, on_snapshot, quiet: bool) -> None:
         """Step until the spec's last step, with checkpoints and snapshots."""
@@ -107,7 +105,6 @@ class Training:
                     bar.update(0, loss=float(self._fetched()[-1, -1]))
                     self._checkpoint()
                     saved = now
-        self.state_file.unlink(missing_ok=True)
 
     def one_step(self) -> None:
         """One batch: gather, fuse, loss, gradient, Adam."""
@@ -145,6 +142,13 @@ class Training:
         return losses
 
     def _checkpoint(self) -> None:
+        # A finite loss may have an infinite gradient; such weights are not kept.
+        if not all(value.isfinite().all() for value in self.model.state_dict().values()):
+            raise FusionError(
+                f"The weights of run {self.run.key} are not finite after step {self.step}; its last"
+                f" good ones are of step {max(self.run.steps, default=0)}:"
+                " try a smaller lr or precision='float32'."
+            )
         state = {
             "model": self.model.state_dict(),
             "optimiser": self.optimiser.state_dict(),
@@ -154,10 +158,12 @@ class Training:
             "step": self.step,
             "seconds": self.seconds,
         }
-        write_whole(self.state_file, lambda path: torch.save(state, path))
+        content = io.BytesIO()
+        torch.save(state, content)
+        write_whole(self.run.state_file, lambda path: path.write_bytes(content.getbuffer()))
 
     def _resume(self) -> None:
-        state = torch.load(self.state_file, map_location=self.device, weights_only=True)
+        state = torch.load(self.run.state_file, map_location=self.device, weights_only=True)
         self.model.load_state_dict(state["model"])
         self.optimiser.load_state_dict(state["optimiser"])
         torch.set_rng_state(state["random"].cpu())

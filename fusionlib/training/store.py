@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import nn
 
 from fusionlib.errors import FusionError
@@ -59,6 +59,11 @@ class Run:
         return self.folder / f"step-{step:06d}.safetensors"
 
     @property
+    def state_file(self) -> Path:
+        """What a killed training resumes from; gone when the run is finished."""
+        return self.folder / "state.pt"
+
+    @property
     def steps(self) -> list[int]:
         """Steps whose weights are there."""
         return sorted(int(file.stem[5:]) for file in self.folder.glob("step-*.safetensors"))
@@ -80,7 +85,8 @@ class Run:
     def save_weights(self, model: nn.Module, step: int) -> None:
         """Keep the weights after `step` steps."""
         weights = {name: value.contiguous() for name, value in model.state_dict().items()}
-        write_whole(self.weights_file(step), lambda path: save_file(weights, path))
+        content = save(weights)
+        write_whole(self.weights_file(step), lambda path: path.write_bytes(content))
 
 
 def open_run(spec: Spec) -> Run:

@@ -111,7 +111,6 @@ def test_the_fingerprint_follows_the_pixels_and_not_the_place(tmp_path):
     assert all(len(print_) == 16 and int(print_, 16) >= 0 for print_ in prints)
 
 
-@pytest.mark.xfail(reason="patch_source keeps the fingerprint of a file that changed meanwhile")
 def test_a_file_that_changes_in_one_session_gets_a_new_fingerprint(tmp_path):
     write_images(tmp_path)
     before = sources(tmp_path)

@@ -4,8 +4,8 @@ Run as a script it is the process that `crashes` starts: it trains, kills
 itself at a chosen place, and trains again.
 """
 
-import dataclasses
 import errno
+import io
 import os
 import pickle
 import signal
@@ -28,12 +28,12 @@ from fusionlib.training import Spec, open_run, plain, train
 from fusionlib.training.plain import Training
 from fusionlib.training.store import Run
 
-PAIRS = open_pairs("scenes", "train", names=["0000D", "0001N"], size=(64, 96))
+PAIRS = open_pairs("scenes", "train", names=["0001N"], size=(64, 96))
 COLUMNS = ["step", "epoch", "intensity", "gradient", "ssim", "total"]
 
 
 def tiny(**values):
-    """12 patches of 32 x 32 a side; 3 steps an epoch; snapshots at 1, 2, 3, 4."""
+    """6 patches of 32 x 32 a side; 3 steps an epoch; snapshots at 1, 2, 3, 4."""
     spec = {
         "model": "bsp-cnn",
         **{side: patch_source(PAIRS, side, 32, 32) for side in ("ir", "vi")},
@@ -74,8 +74,8 @@ def test_it_is_adam_on_the_draws_of_each_epoch(redraw):
 
     torch.manual_seed(4)
     model = create_model("bsp-cnn").train()
-    adam = torch.optim.Adam(model.parameters(), lr=1e-3)
-    draw = Draw("unpaired", 12, 12, 11, 4, redraw)
+    adam = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)  # same rounding as ours
+    draw = Draw("unpaired", 6, 6, 11, 4, redraw)
     # Three batches of 3; the two pairs that are left do not make a batch.
     batches = [draw.epoch(epoch)[k : k + 3] for epoch in (0, 1) for k in (0, 3, 6)]
     base, totals = load_base(spec.ir, spec.vi), []
@@ -87,9 +87,10 @@ def test_it_is_adam_on_the_draws_of_each_epoch(redraw):
         adam.step()
         totals.append(total.item())
 
-    np.testing.assert_allclose(run.history()["total"], totals, rtol=1e-6)
+    # Where a gradient is all rounding, Adam makes a whole step of it: the tolerance is not zero.
+    np.testing.assert_allclose(run.history()["total"], totals, rtol=1e-5)
     for name, value in run.model().state_dict().items():
-        torch.testing.assert_close(value, model.state_dict()[name], rtol=1e-5, atol=1e-7)
+        torch.testing.assert_close(value, model.state_dict()[name], rtol=1e-3, atol=1e-4)
 
 
 def test_a_finished_run_is_returned_at_once(monkeypatch):
@@ -168,8 +169,8 @@ def test_bfloat16_trains_float32_weights():
 
 
 def test_a_base_that_is_too_small_is_refused_before_training():
-    with pytest.raises(FusionError, match=r"pairs=13 .*strict.*12 x 12"):
-        go(tiny(relation="strict", pairs=13))
+    with pytest.raises(FusionError, match=r"pairs=7 .*strict.*6 x 6"):
+        go(tiny(relation="strict", pairs=7))
 
 
 def test_a_loss_that_is_not_finite_stops_with_step_and_terms(monkeypatch):
@@ -183,48 +184,51 @@ def test_a_loss_that_is_not_finite_stops_with_step_and_terms(monkeypatch):
 
     monkeypatch.setattr(Training, "one_step", poisoned)
     spec = tiny()
-    message = rf"{spec.key} is not finite from step 3 on \(intensity nan.*total nan\).*of step 2.*lr"
+    message = (
+        rf"{spec.key} is not finite from step 3 on \(intensity nan.*total nan\).*of step 2.*lr"
+    )
     with pytest.raises(FusionError, match=message):
         go(spec)
     run = open_run(spec)
     assert run.steps == [1, 2]
     assert all(value.isfinite().all() for value in run.model(2).parameters())
     # What was good is resumed from: the mended training ends as if nothing had happened.
-    monkeypatch.undo()
-    os.environ["FUSIONLIB_STORE"] = str(run.folder.parent)
+    monkeypatch.setattr(Training, "one_step", step)
     assert go(spec).history()["total"].notna().all()
 
 
-@pytest.mark.xfail(reason="weights are kept when the loss before their last update was finite")
 def test_weights_that_are_not_finite_are_not_kept(monkeypatch):
-    class Steep(BSPLoss):
-        def __call__(self, fused, ir, vi):
-            # Finite, with an infinite derivative.
-            terms = super().__call__(fused, ir, vi)
-            return {**terms, "total": terms["total"] + (fused - fused.detach()).abs().sqrt().sum()}
+    loss = BSPLoss.__call__
 
+    def steep(self, fused, ir, vi):
+        # A finite loss with an infinite derivative.
+        terms = loss(self, fused, ir, vi)
+        return {**terms, "total": terms["total"] + (fused - fused.detach()).abs().sqrt().sum()}
+
+    monkeypatch.setattr(BSPLoss, "__call__", steep)
     with pytest.raises(FusionError, match="not finite"):
-        go(tiny(steps=1, loss=Steep()))
+        go(tiny(steps=1))
 
 
 def test_a_full_disk_leaves_the_checkpoint_before(monkeypatch):
-    save = torch.save
+    write, states = Path.write_bytes, []
 
-    def full(state, path):
-        if state["step"] == 3:
-            Path(path).write_bytes(b"half")
-            raise OSError(errno.ENOSPC, "No space left on device")
-        save(state, path)
+    def full(path, content):
+        if "state.pt" in path.name:
+            states.append(path)
+            if len(states) == 3:
+                write(path, b"half")
+                raise OSError(errno.ENOSPC, "No space left on device")
+        return write(path, content)
 
-    monkeypatch.setattr(torch, "save", full)
+    monkeypatch.setattr(Path, "write_bytes", full)
     spec = tiny()
-    with pytest.raises(FusionError, match=r"state\.pt could not be written \(No space left.*free"):
+    with pytest.raises(FusionError, match=r"state\.pt cannot be written \(No space left.*free"):
         go(spec)
     run = open_run(spec)
     assert torch.load(run.folder / "state.pt", weights_only=True)["step"] == 2
     assert run.steps == [1, 2]
     assert not [name for name in names(run) if name.startswith(".")]
-    monkeypatch.setattr(torch, "save", save)
     assert go(spec).finished
 
 
@@ -242,19 +246,20 @@ def test_a_state_with_pickled_code_is_not_run(tmp_path):
     assert not trap.exists()
 
 
-# Killed trainings. Ten steps: snapshots at 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 but for what `steps`
-# says; checkpoints there, and after every step where "often" is in the name.
+# Killed trainings of 16 steps: snapshots, and with them checkpoints, at all but 2, 6, 10 and 14;
+# checkpoints there too where the name says so.
 
-LONG = {"steps": 40, "seed": 5, "lr": 1e-3}  # snapshots 3, 7, 10, 13, 17, 20, 23, 27, 30, ...
+LONG = {"steps": 16, "seed": 5, "lr": 1e-3}
 KILLS = {
     # name: (place, step of the kill, step from which the next process goes on)
-    "before the first checkpoint": ("step", 1, 0),
-    "between two checkpoints": ("step", 12, 10),
-    "within an epoch, checkpoints often": ("step", 14, 14),
-    "while a checkpoint is written": ("checkpoint", 13, 10),
-    "between checkpoint and weights": ("weights", 20, 20),
-    "after a snapshot": ("snapshot", 23, 23),
-    "before the last weights": ("weights", 40, 40),
+    "before the first checkpoint": ("step", 0, 0),
+    "between two checkpoints": ("step", 6, 5),
+    "within an epoch, checkpoints often": ("step", 10, 10),
+    "while a checkpoint is written": ("checkpoint", 11, 9),
+    "between checkpoint and weights": ("weights", 12, 12),
+    "after a snapshot": ("snapshot", 13, 13),
+    "before the last weights": ("weights", 16, 16),
+    "after the last weights": ("snapshot", 16, 16),
 }
 
 
@@ -264,25 +269,31 @@ def kill_at(place, step):
     def die():
         os.kill(os.getpid(), signal.SIGKILL)
 
-    one_step, save, save_weights = Training.one_step, torch.save, Run.save_weights
+    one_step, write, save_weights = Training.one_step, Path.write_bytes, Run.save_weights
 
     def killed_step(self):
         if place == "step" and self.step == step:
             die()
         one_step(self)
 
-    def killed_save(state, path):
-        if place == "checkpoint" and state["step"] == step:
-            Path(path).write_bytes(b"the first bytes")
-            die()
-        save(state, path)
+    def killed_write(path, content):
+        if place == "checkpoint" and "state.pt" in path.name:
+            state = torch.load(io.BytesIO(bytes(content)), weights_only=True)
+            if state["step"] == step:
+                write(path, b"the first bytes")
+                die()
+        return write(path, content)
 
     def killed_weights(self, model, at):
         if place == "weights" and at == step:
             die()
         save_weights(self, model, at)
 
-    Training.one_step, torch.save, Run.save_weights = killed_step, killed_save, killed_weights
+    Training.one_step, Path.write_bytes, Run.save_weights = (
+        killed_step,
+        killed_write,
+        killed_weights,
+    )
     return lambda _, at: die() if place == "snapshot" and at == step else None
 
 
@@ -315,23 +326,28 @@ def exit_code(child):
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
+def crash(spec, name, store):
+    place, step, _ = KILLS[name]
+
+    def first():
+        plain.CHECKPOINT_SECONDS = -1 if "often" in name else 1e9
+        go(spec, on_snapshot=kill_at(place, step))
+
+    def second():
+        note_steps(store / "steps")
+        go(spec)
+
+    assert exit_code(in_child(store, first)) == -signal.SIGKILL
+    assert exit_code(in_child(store, second)) == 0
+
+
 def main(folder):
-    # Nothing is computed before the forks: threads would not survive them.
-    torch.set_num_threads(1)
+    torch.set_num_threads(1)  # threads would not survive a fork
     spec = tiny(**LONG)
+    torch.optim.Adam(create_model("bsp-cnn").parameters())  # imports much, here once for all
     assert exit_code(in_child(folder / "unbroken", lambda: go(spec))) == 0
-    for name, (place, step, _) in KILLS.items():
-
-        def first():
-            plain.CHECKPOINT_SECONDS = -1 if "often" in name else 1e9
-            go(spec, on_snapshot=kill_at(place, step))
-
-        def second():
-            note_steps(folder / name / "steps")
-            go(spec)
-
-        assert exit_code(in_child(folder / name, first)) == -signal.SIGKILL
-        assert exit_code(in_child(folder / name, second)) == 0
+    for name in KILLS:
+        crash(spec, name, folder / name)
 
     def together():
         note_steps(folder / "together" / "steps")
@@ -364,7 +380,8 @@ def contents(folder):
 
 
 def steps_of(folder):
-    return [int(line) for line in (folder / "steps").read_text().split()]
+    file = folder / "steps"
+    return [int(line) for line in file.read_text().split()] if file.exists() else []
 
 
 @pytest.mark.parametrize("name", KILLS)
@@ -372,19 +389,23 @@ def test_a_killed_training_ends_with_the_same_bytes(crashes, name):
     unbroken = contents(crashes / "unbroken")
     assert len(unbroken) == len(tiny(**LONG).snapshots) + 1
     assert contents(crashes / name) == unbroken
-    assert not list((crashes / name).glob("*/state.pt"))
     # It went on where the checkpoint was, and did not start anew.
-    assert sorted(set(steps_of(crashes / name)) | {40})[0] == KILLS[name][2]
+    assert steps_of(crashes / name) == list(range(KILLS[name][2], 16))
+
+
+@pytest.mark.parametrize("name", KILLS)
+def test_a_finished_run_keeps_no_state(crashes, name):
+    assert not list((crashes / name).glob("*/state.pt"))
 
 
 def test_two_processes_train_one_spec_once(crashes):
-    assert steps_of(crashes / "together") == list(range(40))
+    assert steps_of(crashes / "together") == list(range(16))
     assert contents(crashes / "together") == contents(crashes / "unbroken")
 
 
 def test_the_history_of_a_killed_training_has_no_hole(crashes):
     (file,) = (crashes / "between two checkpoints").glob("*/history.csv")
-    assert pd.read_csv(file)["step"].tolist() == list(range(1, 41))
+    assert pd.read_csv(file)["step"].tolist() == list(range(1, 17))
 
 
 if __name__ == "__main__":
