@@ -57,6 +57,8 @@ def patch_source(
     """Describe the patches that `pairs` give in one modality, "ir" or "vi"."""
     if modality not in ("ir", "vi"):
         raise FusionError(f"The parameter modality is 'ir' or 'vi', not {modality!r}.")
+    if patch < 1 or stride < 1:
+        raise FusionError(f"patch and stride are 1 or more, not {patch} and {stride}.")
     size = pairs[0].size if pairs.dataset == "scenes" else None
     fingerprint = _fingerprint(pairs, modality, pairs.fingerprint)
     return PatchSource(
@@ -97,6 +99,19 @@ class Base:
     def to(self, device: torch.device | str) -> "Base":
         """The same base on another device."""
         return Base(self.ir.to(device), self.vi.to(device))
+
+
+def patch_count(source: PatchSource, data: str | Path | None = None) -> int:
+    """How many patches a source gives, without cutting them."""
+    pairs = open_pairs(source.dataset, source.split, data, source.images, source.size)
+    count = 0
+    for pair in pairs:
+        rows, columns = (
+            max(0, (side - source.patch) // source.stride + 1)
+            for side in getattr(pair, source.modality).shape[-2:]
+        )
+        count += rows * columns
+    return count if source.first is None else min(count, source.first)
 
 
 def load_base(ir: PatchSource, vi: PatchSource, data: str | Path | None = None) -> Base:

@@ -6,9 +6,24 @@ from pathlib import Path
 import pandas as pd
 
 from fusionlib.data import PairSet
+from fusionlib.data.base import patch_count
 from fusionlib.evaluation import evaluate, summary
 from fusionlib.experiments.bsp import Row
+from fusionlib.pairing import Draw
 from fusionlib.training import Run, train
+
+
+def check(rows: Sequence[Row], data: str | Path | None = None) -> None:
+    """See that every row's pairs can be drawn, before the first is trained.
+
+    Raises FusionError for a row that asks for more pairs than its base gives.
+    """
+    counts = {}
+    for spec in (row.specs[0] for row in rows):
+        for source in (spec.ir, spec.vi):
+            if source not in counts:
+                counts[source] = patch_count(source, data)
+        Draw(spec.relation, counts[spec.ir], counts[spec.vi], spec.pairs, spec.seed, spec.redraw)
 
 
 def measure(
@@ -26,6 +41,7 @@ def measure(
     Returns columns test_set, mode, trainable, seed, key, image and a column
     a metric.
     """
+    check(rows, data)
     parts = []
     for row in rows:
         for spec in row.specs:
@@ -62,6 +78,8 @@ def snapshot_scores(
 
     Returns columns mode, trainable, seed, key, step and a column a metric.
     """
+
+    check(rows, data)
 
     def score(run, step):
         return evaluate(run, test, protocol, convention, metrics, step, progress=False)

@@ -70,6 +70,9 @@ class BSPLoss:
     form: str = "released"
 
     def __post_init__(self):
+        # 2 and 2.0 are one setting, and must give one run.
+        for name in ("intensity", "gradient", "ssim"):
+            object.__setattr__(self, name, float(getattr(self, name)))
         if self.form not in ("released", "paper"):
             raise FusionError(f"The loss has form 'released' or 'paper', not {self.form!r}.")
         if not any((self.intensity, self.gradient, self.ssim)):

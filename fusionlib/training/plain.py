@@ -163,7 +163,13 @@ class Training:
         write_whole(self.run.state_file, lambda path: path.write_bytes(content.getbuffer()))
 
     def _resume(self) -> None:
-        state = torch.load(self.run.state_file, map_location=self.device, weights_only=True)
+        file = self.run.state_file
+        try:
+            state = torch.load(file, map_location=self.device, weights_only=True)
+        except Exception as error:  # torch raises a kind of its own for each damage
+            raise FusionError(
+                f"{file} can't be read ({str(error).splitlines()[0]}): delete it to train anew."
+            ) from error
         self.model.load_state_dict(state["model"])
         self.optimiser.load_state_dict(state["optimiser"])
         torch.set_rng_state(state["random"].cpu())

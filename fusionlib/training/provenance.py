@@ -29,11 +29,14 @@ def provenance(device: torch.device | str = "cpu") -> dict:
 
 
 def _commit() -> str | None:
-    # The package may be installed without its repository, or without git.
+    # The package may be installed without its repository (and inside another), or without git.
+    checkout = Path(fusionlib.__file__).parents[1]
+    if not (checkout / ".git").exists():
+        return None
     try:
         done = subprocess.run(
             ["git", "describe", "--always", "--dirty", "--exclude=*"],
-            cwd=Path(fusionlib.__file__).parent,
+            cwd=checkout,
             capture_output=True,
             text=True,
         )

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from fusionlib.data.base import PatchSource
 from fusionlib.errors import FusionError
 from fusionlib.losses import BSPLoss
+from fusionlib.models import MODELS
+from fusionlib.pairing import RELATIONS
 
 PRECISIONS = ("float32", "bfloat16")
 
@@ -53,6 +55,27 @@ class Spec:
     def __post_init__(self):
         if (self.epochs is None) == (self.steps is None):
             raise FusionError("A spec takes either epochs or steps, one of the two.")
+        if self.model not in MODELS:
+            raise FusionError(
+                f"There is no model {self.model!r}; it is one of {', '.join(MODELS)}."
+            )
+        if self.relation not in RELATIONS:
+            raise FusionError(
+                f"There is no relation {self.relation!r}; it is one of {', '.join(RELATIONS)}."
+            )
+        if not isinstance(self.loss, BSPLoss):
+            raise FusionError(f"The loss of a spec is a BSPLoss, not a {type(self.loss).__name__}.")
+        if self.seed < 0:
+            raise FusionError(f"seed is 0 or more, not {self.seed}.")
+        if self.ir.patch != self.vi.patch:
+            raise FusionError(
+                f"Both modalities need patches of one size, not {self.ir.patch} and"
+                f" {self.vi.patch}."
+            )
+        if self.relation == "strict" and _places(self.ir) != _places(self.vi):
+            raise FusionError(
+                "A strict relation needs the same images and the same cut of both modalities."
+            )
         if self.precision not in PRECISIONS:
             raise FusionError(
                 f"precision is one of {', '.join(PRECISIONS)}, not {self.precision!r}."
@@ -108,6 +131,10 @@ class Spec:
                 **{k: tuple(v) if isinstance(v, list) else v for k, v in plain[name].items()}
             )
         return cls(**plain)
+
+
+def _places(source: PatchSource) -> tuple:
+    return source.dataset, source.split, source.images, source.stride, source.first, source.size
 
 
 def _chosen(value) -> dict:

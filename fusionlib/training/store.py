@@ -1,11 +1,11 @@
 """The run store: a folder a run, named by the hash of its spec.
 
-spec.json         the specification
-provenance.json   versions, device, git commit, dates, seconds
-history.csv       every loss term at every step
-step-000020.safetensors ...   weights at the steps of `spec.snapshots`
-state.pt          what a killed training resumes from; gone when finished
-scores/           metric rows an image, cached by `evaluation`
+- spec.json: the specification
+- provenance.json: versions, device, git commit, date, seconds
+- history.csv: every loss term at every step
+- step-000020.safetensors, ...: weights at the steps of `spec.snapshots`
+- state.pt: what a killed training resumes from; gone when finished
+- scores/: metric rows an image, cached by `evaluation`
 """
 
 import json

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from fusionlib.data import open_pairs
-from fusionlib.data.base import cut, load_base, patch_source
+from fusionlib.data.base import cut, load_base, patch_count, patch_source
 from fusionlib.errors import FusionError
 
 NAMES = ("00001D", "00002N")
@@ -145,3 +145,14 @@ def test_an_unknown_modality_is_refused(tmp_path):
     write_images(tmp_path)
     with pytest.raises(FusionError, match="'ir' or 'vi', not 'rgb'"):
         patch_source(open_pairs("MSRS", "train", tmp_path), "rgb")
+
+
+@pytest.mark.parametrize(("patch", "stride", "first"), [(32, 32, None), (32, 20, None), (50, 7, 5)])
+def test_patches_are_counted_without_cutting(tmp_path, patch, stride, first):
+    write_images(tmp_path)
+    made = [
+        dataclasses.replace(source, first=first)
+        for source in sources(tmp_path, patch=patch, stride=stride)
+    ]
+    base = load_base(*made, tmp_path)
+    assert [patch_count(source, tmp_path) for source in made] == [len(base.ir), len(base.vi)]

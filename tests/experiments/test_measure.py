@@ -1,5 +1,7 @@
 """Profiles, and from rows of specs to rows of numbers."""
 
+import dataclasses
+
 import pandas as pd
 import pytest
 
@@ -209,3 +211,15 @@ def test_by_protocol_is_a_row_a_protocol(store, per_image, rows, test_set):
     clipped, stretched = moved["EN"]
     assert clipped == pytest.approx(per_image[per_image["key"] == run.key]["EN"].mean())
     assert stretched > clipped  # the stretch spreads the grey levels
+
+
+def test_a_row_that_cannot_be_drawn_is_refused_before_the_first_is_trained(rows, test_set, store):
+    greedy = [
+        Row("UPTP", 9, (dataclasses.replace(rows[0].specs[0], relation="unpaired", pairs=10**6),))
+    ]
+    before = sorted(store.iterdir())
+    with pytest.raises(FusionError, match="pairs=1000000 can't be drawn"):
+        experiments.measure([*rows, *greedy], [test_set])
+    with pytest.raises(FusionError, match="pairs=1000000 can't be drawn"):
+        experiments.snapshot_scores([*rows, *greedy], test_set)
+    assert sorted(store.iterdir()) == before

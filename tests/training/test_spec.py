@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from fusionlib.data.base import PatchSource
 from fusionlib.errors import FusionError
 from fusionlib.losses import BSPLoss
+from fusionlib.models import MODELS
 from fusionlib.training import Spec
 
 IR, VI = (
@@ -37,9 +38,9 @@ OTHERS = {
 def changed(kind, name, value):
     if kind is Spec:
         return dataclasses.replace(SPEC, **{name: value})
-    field = "ir" if kind is PatchSource else "loss"
-    part = dataclasses.replace(getattr(SPEC, field), **{name: value})
-    return dataclasses.replace(SPEC, **{field: part})
+    fields = ("ir", "vi") if kind is PatchSource else ("loss",)
+    parts = {f: dataclasses.replace(getattr(SPEC, f), **{name: value}) for f in fields}
+    return dataclasses.replace(SPEC, **parts)
 
 
 def test_the_key_does_not_move():
@@ -52,7 +53,8 @@ def test_the_key_does_not_move():
     [(kind, name, value) for kind, others in OTHERS.items() for name, value in others.items()],
     ids=lambda value: value if isinstance(value, str) else getattr(value, "__name__", ""),
 )
-def test_every_field_moves_the_key(kind, name, value):
+def test_every_field_moves_the_key(kind, name, value, monkeypatch):
+    monkeypatch.setitem(MODELS, "emma", MODELS["bsp-cnn"])
     other = changed(kind, name, value)
     assert other.key != SPEC.key
     assert len(other.key) == 12
@@ -138,6 +140,15 @@ def test_snapshots_end_with_the_last_step(total):
         ({"batch": 0}, "batch=0 does not fit pairs=150"),
         ({"batch": 151}, "batch=151 does not fit pairs=150"),
         ({"pairs": 7}, "batch=8 does not fit pairs=7"),
+        ({"model": "bsp-rnn"}, "no model 'bsp-rnn'"),
+        ({"relation": "loose"}, "no relation 'loose'"),
+        ({"loss": dict}, "BSPLoss, not a type"),
+        ({"seed": -1}, "seed is 0 or more, not -1"),
+        ({"vi": dataclasses.replace(VI, patch=64)}, "patches of one size, not 128 and 64"),
+        (
+            {"relation": "strict", "vi": dataclasses.replace(VI, images=("00005N", "00001D"))},
+            "same images",
+        ),
     ],
 )
 def test_what_cannot_be_trained_is_refused(values, message):
