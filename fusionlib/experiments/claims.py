@@ -3,7 +3,12 @@
 A claim compares two rows of a table, metric by metric and test set by test
 set. Supported or contradicted needs all of: 20 images or more, a 95 % paired
 bootstrap interval over images that leaves no doubt, and an effect above twice
-the standard deviation over seeds. Everything else is undecided.
+the standard deviation over seeds. "Equal" instead needs an interval inside the
+margin, and twice that deviation as well. Everything else is undecided.
+
+A verdict holds for the profile that it was made at: where all rows take the
+same number of steps, a claim that more relations score higher is judged at
+equal steps, while the paper's larger rows also train longer.
 """
 
 from collections.abc import Sequence
@@ -99,15 +104,15 @@ def judge(
 def _verdict(kind, effect, low, high, spread, margin, images) -> str:
     if images < FEWEST_IMAGES:
         return "undecided"
-    # Without seeds (NaN) nobody knows whether an effect is above their spread.
-    above_seeds = abs(effect) > 2 * spread
+    # Without seeds (NaN) nobody knows their spread, and each of these is False.
+    above_seeds, seeds_inside = abs(effect) > 2 * spread, 2 * spread <= margin
     if kind == "higher":
         if not above_seeds or not (low > 0 or high < 0):
             return "undecided"
         return "supported" if effect > 0 else "contradicted"
     # Equal: the whole interval lies within the margin, or wholly beyond it.
     if -margin <= low and high <= margin:
-        return "supported"
+        return "supported" if seeds_inside else "undecided"
     beyond = low > margin or high < -margin
     return "contradicted" if beyond and above_seeds else "undecided"
 

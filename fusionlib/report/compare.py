@@ -61,7 +61,7 @@ def compare(
 def wide(comparison: pd.DataFrame, digits: int = 2) -> pd.DataFrame:
     """The comparison as people read it: a row a mode, "paper | ours" a metric.
 
-    Cells are strings, "6.54 | 6.62 ± 0.01"; the spread over seeds stands
+    Cells are strings, "6.54 | 6.62 ± 0.012"; the spread over seeds stands
     where there are several.
     """
     cells = comparison.copy()
@@ -76,7 +76,7 @@ def wide(comparison: pd.DataFrame, digits: int = 2) -> pd.DataFrame:
 
 def _cell(paper: float, ours: float, spread: float, digits: int) -> str:
     printed = "—" if pd.isna(paper) else f"{paper:.{digits}f}"
-    around = "" if pd.isna(spread) else f" ± {spread:.{digits}f}"
+    around = "" if pd.isna(spread) else f" ± {spread:.{digits + 1}f}"
     return f"{printed} | {ours:.{digits}f}{around}"
 
 

@@ -70,6 +70,7 @@ def test_higher(gain, spread, images, wobble, wanted):
         (0.04, 0.01, 40, 0.01, "supported"),  # an effect, but within the margin
         (-0.04, 0.01, 40, 0.01, "supported"),
         (0.04, 0.01, 18, 0.01, "undecided"),  # fewer than 20 images
+        (0.0, 0.026, 40, 0.01, "undecided"),  # twice the seeds' spread is more than the margin
         (0.04, 0.01, 40, 0.05, "undecided"),  # the interval reaches over the margin
         (0.06, 0.01, 40, 0.01, "contradicted"),  # wholly beyond it
         (-0.06, 0.01, 40, 0.01, "contradicted"),

@@ -97,8 +97,8 @@ def test_wide_as_people_read_it(comparison):
     assert list(table.index) == [(name, row) for name in ("MSRS", "scenes") for row in rows]
     assert list(table.columns) == ["EN", "MI"]
     assert list(table["EN"]) == [
-        "6.54 | 6.50 ± 0.01", "6.59 | 6.60 ± 0.03", "6.58 | 6.40",
-        "— | 6.50 ± 0.01", "— | 6.60 ± 0.03", "— | 6.40",
+        "6.54 | 6.50 ± 0.014", "6.59 | 6.60 ± 0.028", "6.58 | 6.40",
+        "— | 6.50 ± 0.014", "— | 6.60 ± 0.028", "— | 6.40",
     ]  # fmt: skip
     assert report.wide(comparison, digits=3).loc[("MSRS", "UPTP 150"), "EN"].startswith("6.590 |")
 
@@ -117,7 +117,7 @@ def test_markdown_escapes_pipes(comparison):
     assert lines[0] == "| test_set | row | EN | MI |"
     assert lines[1] == "| --- | --- | --- | --- |"
     assert all(len(re.findall(r"(?<!\\)\|", line)) == 5 for line in lines)
-    assert r"| 6.54 \| 6.50 ± 0.01 |" in lines[2]
+    assert r"| 6.54 \| 6.50 ± 0.014 |" in lines[2]
 
 
 def test_numbers_for_the_record(comparison):

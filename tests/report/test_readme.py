@@ -37,7 +37,7 @@ def results(tmp_path):
 def test_section_shows_what_results_hold(results):
     section = readme.results_section(results)
     assert "MSRS (21 images), LLVIP (33 images)" in section
-    assert r"| MSRS | SPTP 150 | 6.54 \| 6.62 ± 0.01 | 6.54 \| 6.62 ± 0.01 |" in section
+    assert r"| MSRS | SPTP 150 | 6.54 \| 6.62 ± 0.012 | 6.54 \| 6.62 ± 0.012 |" in section
     assert r"| LLVIP | APTP 15,000 | 6.54 \| 6.62 | 6.54 \| 6.62 |" in section
     assert "| claim | supported | contradicted | undecided |" in section
     assert "| helps | 3 | 0 | 1 |" in section
