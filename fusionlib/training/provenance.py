@@ -20,7 +20,8 @@ def provenance(device: torch.device | str = "cpu") -> dict:
         "fusionlib": fusionlib.__version__,
         "commit": _commit(),
         "python": platform.python_version(),
-        **{package: version(package) for package in ("torch", "numpy", "scikit-image")},
+        "torch": str(torch.__version__),  # names the build, as the metadata may not
+        **{package: version(package) for package in ("numpy", "scikit-image")},
         "device": f"{device.type}: {name}",
         "threads": torch.get_num_threads(),
         "cores": os.cpu_count(),
