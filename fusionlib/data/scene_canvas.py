@@ -31,7 +31,7 @@ def pick(rng: np.random.Generator, choices):
 
 
 class Paint(NamedTuple):
-    """What a shape is made of: colour (RGB in [0, 1]), heat (infrared, in [0, 1]) and more."""
+    """What a shape is made of: colour (RGB), heat (infrared), both in [0, 1]."""
 
     colour: tuple[float, float, float]
     heat: float
@@ -62,7 +62,7 @@ class Camera(NamedTuple):
         return np.stack((column, self.horizon + self.focal * (self.y - y) / z), 1)
 
     def positions(self, depth: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """X, Y, Z in metres of each pixel, given (H, W) depths of what stands on the ground."""
+        """X, Y, Z in metres of each pixel, from the (H, W) depths of the ground."""
         height, width = depth.shape
         below = np.arange(height, dtype=np.float32)[:, None] + 0.5 - self.horizon
         ground = np.where(below > 0, self.focal * self.y / np.maximum(below, 1e-3), FAR)
@@ -123,7 +123,7 @@ class Canvas:
             self.discs(points[[0, -1]], [width / 2] * 2, [paint] * 2)
 
     def discs(self, centres, radii, paints: list[Paint], flatness: float = 1.0):
-        """Fill discs that face the camera, in the order given: (n, 3) centres, n radii (m)."""
+        """Fill discs that face the camera, in order: (n, 3) centres, n radii (m)."""
         centres = np.asarray(centres, float)
         middle = self.camera.project(centres) * SUPERSAMPLING
         radius = np.asarray(radii) * self.camera.focal * SUPERSAMPLING / centres[:, 2]

@@ -43,7 +43,7 @@ class Smoke(NamedTuple):
 def draw(
     rng: np.random.Generator, night: bool, height: int, width: int
 ) -> tuple[Canvas, list[Light], Smoke | None]:
-    """Draw all that stands in a scene; what shines and drifts there is left to the sensors."""
+    """Draw all that stands in a scene; lamps and smoke are left to the sensors."""
     lane = rng.uniform(3.0, 4.2)  # half the road's width
     camera = Camera(
         focal=rng.uniform(1.0, 1.25) * height,

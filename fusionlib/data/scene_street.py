@@ -40,7 +40,7 @@ GREENS = (
 
 
 class Sun(NamedTuple):
-    """Where shadows fall, per metre of height, and how much light they take, in [0, 1]."""
+    """Where shadows fall, per metre of height, and the light they take (0 to 1)."""
 
     aside: float
     ahead: float
@@ -188,7 +188,7 @@ def hedge(canvas: Canvas, rng, x: float, z0: float, z1: float):
 
 
 def building(canvas: Canvas, rng, x: float, z0: float, z1: float, night: bool, sun: Sun):
-    """A block of flats at X = x beside the road, its facade and its near end with windows."""
+    """A block of flats at X = x: its facade and its near end, with windows."""
     tall = rng.integers(2, 7) * 3.1 + 0.8
     wall = Paint(pick(rng, WALLS), rng.uniform(0.09, 0.17), texture=WALL)
     lit = rng.uniform(0.08, 0.45) if night else 0.0

@@ -32,7 +32,7 @@ SMALLEST = 32  # pixels a side
 
 
 class Scene(NamedTuple):
-    """One rendered pair: ir (1, H, W), vi_rgb (3, H, W) in [0, 1]; labels (H, W) in 0..8."""
+    """A rendered pair: ir (1, H, W), vi_rgb (3, H, W); labels (H, W) in 0..8."""
 
     ir: torch.Tensor
     vi_rgb: torch.Tensor
@@ -42,17 +42,14 @@ class Scene(NamedTuple):
 def render(seed: int, night: bool, height: int = 480, width: int = 640) -> Scene:
     """Draw a road scene by day or by night.
 
-    Parameters
-    ----------
-    seed: 0 or more. The same seed gives the same bytes at the same size, and the same
-        things in the same places at other sizes.
-    night: dark and lit by lamps, instead of daylight.
-    height, width: pixels, 32 or more.
+    Args:
+        seed: 0 or more. The same seed gives the same bytes at the same size,
+            and the same things in the same places at other sizes.
+        night: dark and lit by lamps, instead of daylight.
+        height, width: pixels, 32 or more.
 
-    Returns
-    -------
-    Scene of float32 `ir` (1, H, W) and `vi_rgb` (3, H, W) in [0, 1], and int64 `labels`
-    (H, W): the index in `CLASSES` of what each pixel shows.
+    Returns a Scene of float32 `ir` (1, H, W) and `vi_rgb` (3, H, W) in [0, 1],
+    and int64 `labels` (H, W): the index in `CLASSES` of what a pixel shows.
 
     Raises FusionError for a negative seed or a size below 32.
     """

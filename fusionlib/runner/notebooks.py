@@ -16,8 +16,8 @@ class Notebook:
     """A notebook as it lies in the collection, not yet run.
 
     `name` is its path in the collection without the suffix, `results` the files
-    that a run must leave in its folder, `may_be_empty` the columns of its tables that
-    need hold no number, `minutes` the time each profile takes.
+    that a run must leave in its folder, `may_be_empty` the columns of its tables
+    that need hold no number, `minutes` the time each profile takes.
     """
 
     name: str
@@ -93,8 +93,9 @@ def describe(path: Path, root: Path) -> Notebook:
 def find(names: list[str] | None = None) -> list[Notebook]:
     """The notebooks of these names, or all of them.
 
-    A name is a path in the collection ("beyond_strict_pairing/table1_generalisation"),
-    its last part, or a folder. An unknown one raises FusionError with the nearest.
+    A name is a path in the collection, such as
+    "beyond_strict_pairing/table1_generalisation", its last part, or a folder. An
+    unknown one raises FusionError with the nearest.
     """
     root = notebooks_root()
     paths = {

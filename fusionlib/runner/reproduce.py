@@ -94,7 +94,7 @@ def reproduce(
 
 
 def digest(outcomes: list[Outcome]) -> str:
-    """What each notebook sums up, how many went well, and for the others why and how to rerun."""
+    """What each notebook sums up; why the others failed and how to rerun them."""
     failed = [outcome for outcome in outcomes if not outcome.ok]
     lines = []
     for outcome in outcomes:
