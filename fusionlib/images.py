@@ -114,6 +114,19 @@ def read_labels(path: str | Path) -> Tensor:
     return torch.from_numpy(values)
 
 
+def shape_of(path: str | Path) -> tuple[int, int, int]:
+    """Channels (1 grey, 3 colour), height and width of an image file.
+
+    Only its header is read, so the pixels may still turn out damaged.
+
+    Raises:
+        FusionError: the file is missing or no image.
+    """
+    with _opened(path) as image:
+        grey = Image.getmodebase(image.mode) == "L"
+        return 1 if grey else 3, image.height, image.width
+
+
 def check_same_size(first: str | Path, second: str | Path) -> None:
     """Raise FusionError unless two image files have one size (headers only)."""
     sizes = []
@@ -153,10 +166,14 @@ def to_uint8(image: Tensor) -> np.ndarray:
     Raises:
         FusionError: a value is NaN.
     """
-    levels = image.detach().cpu().float() * 255
+    return _levels(image.cpu().float()).to(torch.uint8).numpy()
+
+
+def _levels(image: Tensor) -> Tensor:
+    levels = image.detach() * 255
     if levels.isnan().any():
         raise FusionError("An image holds NaN: look for the step that made it.")
-    return (levels + 0.5).floor().clamp(0, 255).to(torch.uint8).numpy()
+    return (levels + 0.5).floor().clamp(0, 255)
 
 
 def quantise(image: Tensor) -> Tensor:
@@ -165,9 +182,18 @@ def quantise(image: Tensor) -> Tensor:
 
 
 def grey_of(rgb: Tensor) -> Tensor:
-    """Grey (1, H, W) of RGB (3, H, W): what `read_grey` gives for its file."""
-    image = Image.fromarray(to_uint8(rgb).transpose(1, 2, 0))
-    return _pixels(image, False, "")
+    """Grey (..., 1, H, W) of RGB (..., 3, H, W): what `read_grey` gives for its file.
+
+    Values are rounded to 8 bits before, and the BT.601 luma after; same dtype
+    and device. No gradient passes.
+
+    Raises:
+        FusionError: a value is NaN.
+    """
+    r, g, b = _levels(rgb).int().unbind(-3)
+    # Pillow's mode L counts the luma in parts of 65,536, and rounds half up.
+    grey = (19595 * r + 38470 * g + 7471 * b + 32768) >> 16
+    return (grey.to(rgb.dtype) / 255).unsqueeze(-3)
 
 
 def write(path: str | Path, image: Tensor) -> None:

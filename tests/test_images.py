@@ -215,3 +215,43 @@ def test_ycbcr_is_full_range_bt601():
     assert np.abs(ours.permute(1, 2, 0).numpy() + 0.5 - pillow)[..., 1:].max() < 1.01
     grey = images.rgb_to_ycbcr(torch.full((3, 1, 1), 0.3)).flatten()
     assert grey.tolist() == pytest.approx([0.3, 0.5, 0.5])
+
+
+# Pillow's own luma: every colour it knows is one of these, 2^16 a value of red.
+@pytest.mark.parametrize("red", [0, 1, 77, 128, 254, 255])
+def test_grey_of_is_pillows_mode_l_for_whole_planes_of_colours(red):
+    green, blue = np.mgrid[:256, :256].astype(np.uint8)
+    _assert_grey_of_is_pillows(np.stack([np.full_like(green, red), green, blue], -1))
+
+
+def test_grey_of_is_pillows_mode_l_for_a_dense_sample_and_all_corners():
+    sample = np.random.default_rng(4).integers(0, 256, (1000, 1000, 3), dtype=np.uint8)
+    corners = list(itertools.product((0, 1, 127, 128, 254, 255), repeat=3))
+    sample[0, : len(corners)] = corners
+    _assert_grey_of_is_pillows(sample)
+
+
+def _assert_grey_of_is_pillows(levels, device="cpu"):
+    expected = torch.from_numpy(np.array(Image.fromarray(levels).convert("L")))
+    for dtype in (torch.float32, torch.float64):
+        rgb = torch.from_numpy(levels).permute(2, 0, 1).to(device, dtype) / 255
+        grey = images.grey_of(rgb)
+        assert grey.shape == (1, *expected.shape)
+        assert grey.device.type == device
+        assert torch.equal(grey[0].cpu() * 255, expected.to(grey.dtype))
+
+
+@pytest.mark.parametrize("lead", [(), (1,), (4,), (2, 3)], ids=str)
+def test_grey_of_takes_any_leading_dimensions(lead):
+    rgb = torch.rand(*lead, 3, 5, 7)
+    grey = images.grey_of(rgb)
+    assert grey.shape == (*lead, 1, 5, 7)
+    for one, its_grey in zip(rgb.reshape(-1, 3, 5, 7), grey.reshape(-1, 1, 5, 7), strict=True):
+        picture = Image.fromarray(images.to_uint8(one).transpose(1, 2, 0)).convert("L")
+        assert np.array_equal(its_grey[0] * 255, np.asarray(picture))
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_grey_of_on_a_device():
+    _assert_grey_of_is_pillows(RGB, "cuda")

@@ -1,11 +1,12 @@
-"""Information metrics from histograms of grey levels: EN and MI."""
+"""Information metrics from histograms of grey levels: EN, CE, MI and NMI."""
 
 import math
 
 import torch
 
-from fusionlib.errors import FusionError
-from fusionlib.metrics.inputs import check_images
+from fusionlib.metrics.inputs import check_choice, check_images, grey_levels
+from fusionlib.metrics.safely import ratio
+from fusionlib.metrics.sharing import shared
 
 LEVELS = 256
 
@@ -33,11 +34,42 @@ def en(fused, ir=None, vi=None):
     Sens. 2, 2008. Public evaluators agree to the fourth decimal.
     """
     check_images(fused=fused, ir=ir, vi=vi)
-    entropy = _entropy(_histogram(_levels(fused), LEVELS))
-    return (entropy / math.log(2)).to(fused.dtype)
+    return (_entropy(_counts(_levels(fused))) / math.log(2)).to(fused.dtype)
 
 
-def mi(fused, ir, vi, base="e"):
+def ce(fused, ir, vi):
+    """Cross entropy between the sources and the fused image (CE), lower is closer.
+
+    ``CE = (D(A, F) + D(B, F)) / 2`` with ``D(S, F) = sum_k p_S(k) log2(p_S(k) /
+    p_F(k))`` over the grey levels k that occur in both images. In bits. Levels
+    that one image lacks are left out, so it may fall below 0.
+
+    Args:
+        fused, ir, vi: float tensors (B, 1, H, W) in [0, 1]. Levels are
+            ``round(255 * x)``, so CE is not differentiable.
+
+    Returns:
+        tensor (B,), dtype and device of `fused`.
+
+    Raises:
+        FusionError: an image of a wrong shape, dtype or range.
+
+    Source: Bulanon, Burks, Alchanatis, "Image fusion of visible and thermal
+    images for fruit detection", Biosystems Engineering 103(1), 2009, as in
+    VIFB. IVIF_ZOO gives the binary cross entropy of sigmoids of the images,
+    another measure, by this name.
+    """
+    check_images(fused=fused, ir=ir, vi=vi)
+    p_fused, *sources = (_shares(_counts(_levels(image))) for image in (fused, ir, vi))
+    total = 0
+    for p in sources:
+        both = (p > 0) & (p_fused > 0)
+        quotient = torch.where(both, p / torch.where(both, p_fused, 1), 1)
+        total = total + (p * quotient.log2()).sum(-1)
+    return (total / 2).to(fused.dtype)
+
+
+def mi(fused, ir, vi, base="e", stretch=False):
     """Mutual information of the fused image with both sources (MI).
 
     ``MI = I(fused; ir) + I(fused; vi)`` with
@@ -48,6 +80,7 @@ def mi(fused, ir, vi, base="e"):
         fused, ir, vi: float tensors (B, 1, H, W) in [0, 1]. Levels are
             ``round(255 * x)``, so MI is not differentiable.
         base: "e" for nats, "2" for bits (1.4427 times as many).
+        stretch: first stretch each image's levels to 0..255.
 
     Returns:
         tensor (B,), dtype and device of `fused`.
@@ -58,33 +91,92 @@ def mi(fused, ir, vi, base="e"):
     Source: Qu, Zhang, Yan, "Information measure for performance of image
     fusion", Electronics Letters 38(7), 2002. Public evaluators differ: those in
     Python built on scikit-learn give nats, most in Matlab and IVIF_ZOO give bits,
-    and VIFB stretches every image to 0..255 first.
+    and VIFB gives nats of stretched images.
     """
+    check_choice("base", base, ("e", "2"))
     check_images(fused=fused, ir=ir, vi=vi)
-    if base not in ("e", "2"):
-        raise FusionError(f'base is {base!r}: choose "e" for nats or "2" for bits.')
-    levels, sources = _levels(fused), torch.stack([_levels(ir), _levels(vi)])
-    joint = _histogram(levels * LEVELS + sources, LEVELS**2).unflatten(-1, (LEVELS, LEVELS))
-    shared = _entropy(joint.sum(-1)) + _entropy(joint.sum(-2)) - _entropy(joint.flatten(-2))
-    # Rounding may leave -1e-16 for independent images.
-    nats = shared.clamp_min(0).sum(0)
+    nats = sum(_information(fused, source, stretch)[0] for source in (ir, vi))
     return (nats if base == "e" else nats / math.log(2)).to(fused.dtype)
 
 
-def _levels(image):
-    return (image * (LEVELS - 1)).round().clamp(0, LEVELS - 1).int().flatten(1)
+def nmi(fused, ir, vi, normaliser="pairs"):
+    """Normalised mutual information with both sources (NMI).
+
+    ``NMI = 2 I(F; A) / (H(F) + H(A)) + 2 I(F; B) / (H(F) + H(B))``, each term 0
+    where neither image has any entropy. No unit, from 0 to 2.
+
+    Args:
+        fused, ir, vi: float tensors (B, 1, H, W) in [0, 1]. Levels are
+            ``round(255 * x)``, so NMI is not differentiable.
+        normaliser: "pairs" as above, or "sources" for
+            ``2 (I(F; A) + I(F; B)) / (H(A) + H(B))``.
+
+    Returns:
+        tensor (B,), dtype and device of `fused`.
+
+    Raises:
+        FusionError: an image of a wrong shape, dtype or range; another
+            normaliser.
+
+    Source: Hossny, Nahavandi, Creighton, "Comments on 'Information measure for
+    performance of image fusion'", Electronics Letters 44(18), 2008. IVIF_ZOO
+    divides by the entropies of the sources.
+    """
+    check_choice("normaliser", normaliser, ("pairs", "sources"))
+    check_images(fused=fused, ir=ir, vi=vi)
+    (with_ir, h_fused, h_ir), (with_vi, _, h_vi) = (
+        _information(fused, source, False) for source in (ir, vi)
+    )
+    if normaliser == "pairs":
+        value = ratio(2 * with_ir, h_fused + h_ir) + ratio(2 * with_vi, h_fused + h_vi)
+    else:
+        value = ratio(2 * (with_ir + with_vi), h_ir + h_vi)
+    return value.to(fused.dtype)
 
 
-def _histogram(values, bins):
-    # (..., pixels) of integers below `bins` -> counts (..., bins), all in one bincount.
-    *lead, pixels = values.shape
-    values = values.reshape(-1, pixels)
+@shared
+def _information(fused, source, stretch):
+    # I(F; S), H(F) and H(S) in nats, float64, (B,) each.
+    first, second = (_levels(image, stretch) for image in (fused, source))
+    joint = _counts(torch.add(second, first, alpha=LEVELS), LEVELS**2)
+    joint = joint.unflatten(-1, (LEVELS, LEVELS))
+    of_first, of_second = _entropy(joint.sum(-1)), _entropy(joint.sum(-2))
+    # Rounding may leave -1e-16 for independent images.
+    return (of_first + of_second - _entropy(joint.flatten(-2))).clamp_min(0), of_first, of_second
+
+
+@shared
+def _levels(image, stretch=False):
+    levels = grey_levels(image.detach()).flatten(1)
+    if stretch:
+        levels = stretched(levels)
+    # Values that rounding left just outside [0, 1] still become 0 or 255.
+    return levels.round().int()
+
+
+def stretched(levels):
+    """Stretch each image (B, pixels) to 0..255, rounded as Matlab does, half up.
+
+    An image of one level becomes 0.
+    """
+    low, high = levels.aminmax(dim=-1, keepdim=True)
+    return (ratio(levels - low, high - low) * 255 + 0.5).floor()
+
+
+@shared
+def _counts(values, bins=LEVELS):
+    # (B, pixels) of integers below `bins` -> counts (B, bins), all in one bincount.
     count = len(values)
-    first = torch.arange(0, count * bins, bins, device=values.device, dtype=values.dtype)
-    values = (values + first.unsqueeze(1)).flatten()
-    return torch.bincount(values, minlength=count * bins).view(*lead, bins)
+    if count > 1:
+        first = torch.arange(0, count * bins, bins, device=values.device, dtype=values.dtype)
+        values = values + first.unsqueeze(1)
+    return torch.bincount(values.flatten(), minlength=count * bins).view(count, bins)
+
+
+def _shares(counts):
+    return counts / counts.sum(-1, keepdim=True, dtype=torch.float64)
 
 
 def _entropy(counts):
     # In nats, float64: (..., bins) -> (...).
-    return torch.special.entr(counts / counts.sum(-1, keepdim=True, dtype=torch.float64)).sum(-1)
+    return torch.special.entr(_shares(counts)).sum(-1)

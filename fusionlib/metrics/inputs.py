@@ -1,27 +1,31 @@
 """What every metric asks of its images before it computes anything."""
 
+import torch
+
 from fusionlib.errors import FusionError
+from fusionlib.metrics.sharing import shared
 
 # Rounding may leave a tensor this far outside [0, 1]; more is another scale.
 _SLACK = 1e-3
 
 
-def check_images(smallest=1, **images):
+def check_images(smallest=1, channels=1, **images):
     """Refuse images that a metric can't score, naming the argument at fault.
 
     Args:
         smallest: least height and width in pixels that the metric can take.
+        channels: 1 for grey images, 3 for RGB.
         **images: tensors by argument name; a `None` is passed over. The first
             one sets the shape, dtype and device of the others.
 
     Raises:
-        FusionError: not float32 or float64, not (B, 1, H, W), too small,
+        FusionError: not float32 or float64, not (B, channels, H, W), too small,
             unlike the first image, or with values outside [0, 1] or NaN.
     """
     images = {name: image for name, image in images.items() if image is not None}
     first, model = next(iter(images.items()))
     for name, image in images.items():
-        _check_image(name, image, smallest)
+        _check_image(name, image, smallest, channels)
         for what in ("shape", "dtype", "device"):
             if getattr(image, what) != getattr(model, what):
                 raise FusionError(
@@ -30,25 +34,52 @@ def check_images(smallest=1, **images):
                 )
 
 
-def _check_image(name, image, smallest):
+def check_choice(name, value, choices):
+    """Refuse a value that is not among the choices, naming the parameter."""
+    if value not in choices:
+        raise FusionError(
+            f"{name} is {value!r}: choose {' or '.join(repr(choice) for choice in choices)}."
+        )
+
+
+@shared
+def grey_levels(image):
+    """Grey levels 0..255, unrounded: (B, H, W) of an image (B, 1, H, W)."""
+    return image.squeeze(1) * 255
+
+
+@shared
+def stacked_levels(fused, ir, vi):
+    """`grey_levels` of the three images one behind another: (3, B, H, W)."""
+    return torch.stack([grey_levels(image) for image in (fused, ir, vi)])
+
+
+def _check_image(name, image, smallest, channels):
     if str(getattr(image, "dtype", None)) not in ("torch.float32", "torch.float64"):
         raise FusionError(
             f"{name} must be a float32 or float64 tensor: divide 8-bit levels by 255 first."
         )
-    if image.ndim != 4 or image.shape[1] != 1 or image.numel() == 0:
+    if image.ndim != 4 or image.shape[1] != channels or image.numel() == 0:
+        wanted = "one grey channel" if channels == 1 else "RGB"
         raise FusionError(
-            f"{name} has shape {_show(image.shape)}: metrics take one grey channel, (B, 1, H, W)."
+            f"{name} has shape {_show(image.shape)}: this metric takes {wanted}, "
+            f"(B, {channels}, H, W)."
         )
     if min(image.shape[-2:]) < smallest:
         raise FusionError(
             f"{name} has {image.shape[-2]}x{image.shape[-1]} pixels: "
             f"this metric needs at least {smallest}x{smallest}."
         )
-    low, high = (extreme.item() for extreme in image.detach().aminmax())
+    low, high = _extremes(image)
     if not (low >= -_SLACK and high <= 1 + _SLACK):  # also true of NaN
         raise FusionError(
             f"{name} has values from {low:g} to {high:g}: scale it to [0, 1] and remove NaN."
         )
+
+
+@shared
+def _extremes(image):
+    return tuple(extreme.item() for extreme in image.detach().aminmax())
 
 
 def _show(value):

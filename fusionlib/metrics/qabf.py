@@ -3,13 +3,15 @@
 import math
 
 import torch
-from torch.nn import functional as F
 
-from fusionlib.metrics.inputs import check_images
+from fusionlib.metrics.gradients import sobel, squared_length
+from fusionlib.metrics.inputs import check_images, grey_levels
+from fusionlib.metrics.safely import is_zero, ratio, root
 
 # Constants of the two sigmoids: ceiling, steepness and centre.
 STRENGTH = (0.9994, 15.0, 0.5)
 ORIENTATION = (0.9879, 22.0, 0.8)
+_UPRIGHT = 1e30  # a slope whose arc tangent is pi/2
 
 
 def qabf(fused, ir, vi):
@@ -31,7 +33,7 @@ def qabf(fused, ir, vi):
             scale, unrounded.
 
     Returns:
-        tensor (B,), dtype and device of `fused`.
+        tensor (B,), dtype and device of `fused`. Differentiable.
 
     Raises:
         FusionError: an image of a wrong shape, dtype or range.
@@ -43,28 +45,28 @@ def qabf(fused, ir, vi):
     strength kept is g_F itself (0 without an edge, otherwise as good as 1).
     """
     check_images(fused=fused, ir=ir, vi=vi)
-    strength, orientation = _edges(torch.stack([fused, ir, vi]).squeeze(2) * 255)
-    fused_strength, strength = strength[:1], strength[1:]
-    larger = torch.maximum(fused_strength, strength)
-    ratio = torch.minimum(fused_strength, strength) / torch.where(larger > 0, larger, 1)
-    ratio = torch.where(fused_strength == strength, fused_strength, ratio)
-    alignment = 1 - (orientation[1:] - orientation[:1]).abs() / (math.pi / 2)
-    kept = _sigmoid(ratio, *STRENGTH) * _sigmoid(alignment, *ORIENTATION)
-    kept, present = (kept * strength).sum((0, 2, 3)), strength.sum((0, 2, 3))
-    return kept / torch.where(present > 0, present, 1)
+    kept_edge, kept_angle = _edges(grey_levels(fused))
+    kept = present = 0
+    for source in (ir, vi):
+        edge, angle = _edges(grey_levels(source))
+        larger, smaller = torch.maximum(edge, kept_edge), torch.minimum(edge, kept_edge)
+        strength = torch.lerp(ratio(smaller, larger), kept_edge, is_zero(larger - smaller))
+        orientation = (angle - kept_angle).abs_().mul_(-2 / math.pi).add_(1)
+        quality = _sigmoid(strength, *STRENGTH) * _sigmoid(orientation, *ORIENTATION)
+        kept = kept + quality.mul_(edge).sum((-2, -1))
+        present = present + edge.sum((-2, -1))
+    return STRENGTH[0] * ORIENTATION[0] * ratio(kept, present)
 
 
-def _edges(images):
-    # Differences come before sums, so that sx is exactly 0 in flat regions of any level. Signs
-    # are those of the public evaluators; the +pi/2 where sx = 0 makes the result depend on them.
-    x = F.pad(images, (1, 1, 1, 1))
-    across = x[..., :-2] - x[..., 2:]
-    down = x[..., 2:, :] - x[..., :-2, :]
-    sx = across[..., :-2, :].add(across[..., 1:-1, :], alpha=2) + across[..., 2:, :]
-    sy = down[..., :-2].add(down[..., 1:-1], alpha=2) + down[..., 2:]
-    orientation = torch.atan(sy / torch.where(sx == 0, 1, sx))
-    return torch.addcmul(sx * sx, sy, sy).sqrt(), torch.where(sx == 0, math.pi / 2, orientation)
+def _edges(levels):
+    # Signs are those of the public evaluators; the +pi/2 where sx = 0 makes the result depend on
+    # them. Sobel's differences are exactly 0 in flat regions of any level.
+    sx, sy = sobel(levels)
+    upright = is_zero(sx)
+    slope = (sy / (sx + upright)).add_(upright, alpha=_UPRIGHT)
+    return root(squared_length(sx, sy)), slope.atan_()
 
 
 def _sigmoid(x, ceiling, steepness, centre):
-    return ceiling * torch.sigmoid(steepness * (x - centre))
+    # In place of `x`, and without the ceiling, by which the sums are multiplied.
+    return x.sub_(centre).mul_(steepness).sigmoid_()

@@ -3,8 +3,15 @@
 import torch
 
 from fusionlib.errors import FusionError
-from fusionlib.metrics.inputs import check_images
-from fusionlib.metrics.windows import gaussian, uniform, window_means
+from fusionlib.metrics.inputs import check_choice, check_images, stacked_levels
+from fusionlib.metrics.windows import (
+    frame,
+    gaussian,
+    local_moments,
+    total,
+    uniform,
+    whole,
+)
 
 K1, K2 = 0.01, 0.03
 
@@ -36,7 +43,7 @@ def ssim(
         reduction: "sum" or "mean" over the two sources.
 
     Returns:
-        tensor (B,), dtype and device of `fused`.
+        tensor (B,), dtype and device of `fused`. Differentiable.
 
     Raises:
         FusionError: an image of a wrong shape, dtype or range, or smaller than
@@ -51,14 +58,20 @@ def ssim(
     and 2 agree to 0.01; range 255 gives 1.4 where they give 1.0.
     """
     _check_parameters(data_range, window, window_size, sigma)
-    if reduction not in ("sum", "mean"):
-        raise FusionError(f'reduction is {reduction!r}: choose "sum" or "mean".')
+    check_choice("reduction", reduction, ("sum", "mean"))
     check_images(window_size, fused=fused, ir=ir, vi=vi)
-    fused, sources = fused.squeeze(1) * 255, torch.stack([ir, vi]).squeeze(2) * 255
-    similarity = ssim_map(
-        fused, sources, data_range, window, window_size, sigma, sample_covariance
-    ).mean((-2, -1))
-    return similarity.sum(0) if reduction == "sum" else similarity.mean(0)
+    luminance, structure = similarity(
+        frame(stacked_levels(fused, ir, vi)),
+        fused.dtype,
+        data_range,
+        window,
+        window_size,
+        sigma,
+        sample_covariance,
+    )
+    height, width = (side - window_size + 1 for side in fused.shape[-2:])
+    similarities = total(luminance.mul_(structure), width) / (height * width)
+    return similarities.sum(0) if reduction == "sum" else similarities.mean(0)
 
 
 def ssim_map(
@@ -98,24 +111,34 @@ def ssim_map(
             f"x has shape {tuple(x.shape)} and y {tuple(y.shape)}: SSIM needs the same height and "
             f"width, at least {window_size}x{window_size} pixels."
         )
-    weights = uniform(window_size) if window == "uniform" else gaussian(window_size, sigma)
-    x64, y64 = x.double(), y.double()
-    mean_x, mean_y, squares, product = window_means(
-        [x64, y64, x64 * x64 + y64 * y64, x64 * y64], weights
+    framed = frame(torch.stack(torch.broadcast_tensors(x, y)))
+    luminance, structure = similarity(
+        framed, x.dtype, data_range, window, window_size, sigma, sample_covariance
     )
-    mean_squares, mean_product = mean_x * mean_x + mean_y * mean_y, mean_x * mean_y
-    terms = squares - mean_squares, product - mean_product, mean_squares, mean_product
-    variances, covariance, mean_squares, mean_product = (term.to(x.dtype) for term in terms)
+    return whole(luminance * structure, x.shape[-1] - window_size + 1).squeeze(0)
+
+
+def similarity(framed, dtype, data_range, window, window_size, sigma, sample_covariance):
+    """SSIM's two factors for the first of the framed maps with each of the others.
+
+    Takes float64 maps (1 + n, ...) and gives luminance and contrast-structure,
+    both (n, ...) in `dtype` and in blocks, as from `window_means`; the rest as in
+    `ssim_map`.
+    """
+    weights = uniform(window_size) if window == "uniform" else gaussian(window_size, sigma)
+    means, variances, covariances = (x.to(dtype) for x in local_moments(framed, weights))
     c1, c2 = (K1 * data_range) ** 2, (K2 * data_range) ** 2
     if sample_covariance:  # n / (n - 1) on every variance is (n - 1) / n on their constant
         c2 *= 1 - window_size**-2
-    luminance = (2 * mean_product + c1) / (mean_squares + c1)
-    return luminance * (2 * covariance + c2) / (variances + c2)
+    first, others = means[:1], means[1:]
+    squares = torch.addcmul(first * first + c1, others, others)
+    luminance = (first * others).mul_(2).add_(c1) / squares
+    structure = covariances.mul_(2).add_(c2) / ((variances[:1] + c2) + variances[1:])
+    return luminance, structure
 
 
 def _check_parameters(data_range, window, window_size, sigma):
-    if window not in ("uniform", "gaussian"):
-        raise FusionError(f'window is {window!r}: choose "uniform" or "gaussian".')
+    check_choice("window", window, ("uniform", "gaussian"))
     if not isinstance(window_size, int) or window_size < 3 or window_size % 2 == 0:
         raise FusionError(f"window_size is {window_size!r}: give an odd number of pixels from 3.")
     for name, value in (("data_range", data_range), ("sigma", sigma)):

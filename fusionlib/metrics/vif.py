@@ -1,9 +1,19 @@
 """Visual information fidelity of the fused image: VIF."""
 
 import torch
+from torch.nn import functional as F
 
-from fusionlib.metrics.inputs import check_images
-from fusionlib.metrics.windows import gaussian, window_means
+from fusionlib.metrics.inputs import check_choice, check_images, stacked_levels
+from fusionlib.metrics.safely import ratio
+from fusionlib.metrics.sharing import sharing
+from fusionlib.metrics.windows import (
+    frame,
+    gaussian,
+    local_moments,
+    total,
+    whole,
+    window_means,
+)
 
 WINDOW_SIZES = (17, 9, 5, 3)  # one a scale, finest first
 SIGMA_PER_SIZE = 1 / 5  # the Gaussian's standard deviation, as a fraction of the window
@@ -12,7 +22,7 @@ FLAT = 1e-10  # a variance below this is none
 SMALLEST = 41  # side that leaves one 3x3 window at the coarsest scale
 
 
-def vif(fused, ir, vi):
+def vif(fused, ir, vi, padding="none", centred=True):
     """Visual information fidelity (VIF), pixel domain, summed over both sources.
 
     ``VIF = VIFP(ir, fused) + VIFP(vi, fused)``. VIFP compares what an observer
@@ -32,43 +42,49 @@ def vif(fused, ir, vi):
         fused, ir, vi: float tensors (B, 1, H, W) in [0, 1], at least 41x41.
             Scored on the 0..255 scale, unrounded. Local moments are taken in
             float64, the rest in the images' dtype.
+        padding: "none", windows wholly inside the image; "zeros", a window
+            around every pixel, with zeros beyond the border.
+        centred: False puts the Gaussian half a pixel off its window's middle.
 
     Returns:
-        tensor (B,), dtype and device of `fused`.
+        tensor (B,), dtype and device of `fused`. Differentiable.
 
     Raises:
-        FusionError: an image of a wrong shape, dtype or range, or too small.
+        FusionError: an image of a wrong shape, dtype or range, or too small;
+            another padding.
 
     Source: Sheikh and Bovik, "Image information and visual quality", IEEE TIP
     15(2), 2006 (the authors' pixel-domain VIFP); summed over sources as in the
     evaluators of CDDFuse and of Tang. IVIF_ZOO pads with zeros and puts its
-    Gaussian off centre, which gives 4 to 6.5 % more.
+    Gaussian off centre (``padding="zeros", centred=False``): 4 to 6.5 % more.
     """
+    check_choice("padding", padding, ("none", "zeros"))
     check_images(SMALLEST, fused=fused, ir=ir, vi=vi)
-    images = torch.stack([fused, ir, vi]).squeeze(2) * 255
-    kept = total = 0
-    for scale, size in enumerate(WINDOW_SIZES):
-        weights = gaussian(size, size * SIGMA_PER_SIZE)
-        if scale > 0:
-            images = window_means([images], weights)[0][..., ::2, ::2]
-        kept_here, total_here = _information(images, weights, fused.dtype)
-        kept, total = kept + kept_here, total + total_here
-    # Dividing by 1 where there is nothing to divide keeps gradients finite.
-    fidelity = torch.where(total > 0, kept / torch.where(total > 0, total, 1), 1)
-    return fidelity.sum(0)
+    maps, kept, present = stacked_levels(fused, ir, vi), 0, 0
+    with sharing():  # smoothing starts from the frame of the scale before
+        for scale, size in enumerate(WINDOW_SIZES):
+            weights = gaussian(size, size * SIGMA_PER_SIZE, centred)
+            edge = size // 2 if padding == "zeros" else 0
+            if scale > 0:
+                framed = frame(maps, edge)
+                width = (framed.width - size) // 2 + 1
+                maps = whole(window_means(framed, weights, stride=2), width)
+            kept_here, present_here = _information(frame(maps, edge), weights, fused.dtype)
+            kept, present = kept + kept_here, present + present_here
+    # Where there is nothing to keep, both sums are 0 and all of it is kept.
+    return torch.where(present > 0, ratio(kept, present), 1).sum(0)
 
 
-def _information(images, weights, dtype):
-    # (3, B, H, W) as fused, ir, vi -> (2, B) each: kept by the fused image, present in the source.
-    x = images.double()
-    means, squares, products = window_means([x, x * x, x[:1] * x[1:]], weights)
-    variances = torch.addcmul(squares, means, means, value=-1).to(dtype)
-    covariance = torch.addcmul(products, means[:1], means[1:], value=-1).to(dtype)
-    fused, source = variances[:1].clamp_min(0), variances[1:]
-    source = torch.where(source < FLAT, 0, source)
-    # No gain where either image is flat or where the fused image inverts the source.
-    covariance = torch.where((source > 0) & (fused >= FLAT), covariance, 0).clamp_min(0)
-    shared = covariance * covariance / (source + FLAT)
-    kept = torch.log1p(shared / ((fused - shared).clamp_min(0) + NOISE_VARIANCE))
+def _information(framed, weights, dtype):
+    # Maps of fused, ir, vi -> (2, B) each: kept by the fused image, present in the source.
+    _, variances, covariances = local_moments(framed, weights)
+    variances, covariances = variances.to(dtype), covariances.to(dtype)
+    source = F.threshold(variances[1:], FLAT, 0.0)
+    # g^2 var(S) is cov^2 / var(S); nothing is kept where the fused image is inverted.
+    covariances = covariances.clamp_min(0)
+    gained = (covariances * covariances).div_(source + FLAT)
+    remainder = (variances[:1] - gained).clamp_min_(0)
+    kept = torch.log1p(gained / remainder.add_(NOISE_VARIANCE))
     present = torch.log1p(source / NOISE_VARIANCE)
-    return kept.sum((-2, -1)), present.sum((-2, -1))
+    width = framed.width - len(weights) + 1
+    return total(kept, width), total(present, width)

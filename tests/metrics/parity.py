@@ -30,6 +30,29 @@ def images(dtype, height=64, width=75):
     return [batch.round().to(dtype) / 255 for batch in levels]
 
 
+def unrounded(dtype, height=64, width=75):
+    """`images`, the first of each batch off the 8-bit grid and in a part of the range."""
+    return [
+        torch.cat([0.07 + 0.8 * batch[:1] ** 1.3, batch[1:]])
+        for batch in images(dtype, height, width)
+    ]
+
+
+def colours(dtype, height=40, width=53):
+    """Three batches (3, 3, H, W) on 8-bit levels: vivid, nearly neutral, and dark.
+
+    Nearly neutral colours have a hue that turns with every level, and in dark ones both sRGB and
+    Lab are straight lines.
+    """
+    generator = torch.Generator().manual_seed(3)
+    noise = torch.rand(3, 3, 3, height, width, generator=generator, dtype=torch.float64)
+    levels = 255 * (0.7 * noise + 0.3 * noise.roll(1, 0))
+    ramp = torch.linspace(0, 254, width, dtype=torch.float64)
+    levels[:, 1] = ramp.round() + (noise[:, 1] > 0.8)
+    levels[:, 2] = 30 * noise[:, 2]
+    return [batch.round().to(dtype) / 255 for batch in levels]
+
+
 def slow_values(reference, batch):
     """The slow reference on each image of the batch, float64 (B,)."""
     # The product in the images' own dtype gives back the exact level.
