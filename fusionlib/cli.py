@@ -6,6 +6,7 @@ Exit codes: 0 well, 1 something failed on the way, 2 bad input, 130 interrupted.
 
 import argparse
 import os
+import shutil
 import signal
 import sys
 from pathlib import Path
@@ -72,15 +73,28 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("name", help="dataset")
     sub.add_argument("--data", help=data_help)
 
-    sub = add(verbs, "evaluate", _evaluate, "score a folder of fused images")
-    sub.add_argument("fused", metavar="FUSED_FOLDER", help="named as the pairs' images are")
-    sub.add_argument("--ir", help="folder of the infrared images (with --vi)")
-    sub.add_argument("--vi", help="folder of the visible images (with --ir)")
-    sub.add_argument("--dataset", help="take the pairs of this dataset instead")
+    sub = add(verbs, "evaluate", _evaluate, "score folders of fused images, and rank several")
+    sub.add_argument(
+        "folders",
+        nargs="+",
+        metavar="FOLDER",
+        help="of fused images, one a method; then that of the infrared and that of the visible "
+        "images, unless there is --dataset",
+    )
+    sub.add_argument("--dataset", help="take the pairs of this dataset")
     sub.add_argument("--split", default="test", help="split of the dataset (default: test)")
     sub.add_argument("--data", help=data_help)
-    sub.add_argument("--convention", default="bsp", help="of the metrics (default: bsp)")
-    sub.add_argument("-o", "--output", help="also write the rows to this CSV file")
+    sub.add_argument(
+        "--convention", default="bsp", help="whose definitions: bsp (default), ssvif, ..."
+    )
+    sub.add_argument(
+        "--metrics", metavar="EN,MI,...", help="or all (default: those of the convention's paper)"
+    )
+    sub.add_argument(
+        "--common", action="store_true", help="score the pairs that every folder has fused"
+    )
+    sub.add_argument("--csv", metavar="FILE", help="also write a row an image")
+    sub.add_argument("--ranking", metavar="FILE", help="also write the ranking of several folders")
 
     sub = add(verbs, "published", _published, "print a table as a paper gives it")
     sub.add_argument("paper", help="bsp, ssvif or regionfuse")
@@ -164,27 +178,62 @@ def _data_get(arguments: argparse.Namespace) -> int:
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:
+    from fusionlib import folders
     from fusionlib.data import open_folders, open_pairs
-    from fusionlib.evaluation import evaluate_folder
+    from fusionlib.evaluation import evaluate_folders
+    from fusionlib.ranking import format_ranking, format_rows, ranking
 
-    folders = [folder for folder in (arguments.ir, arguments.vi) if folder]
-    if len(folders) != (0 if arguments.dataset else 2):
-        raise FusionError("Name the pairs: either --ir and --vi, or --dataset.")
-    output = Path(arguments.output) if arguments.output else None
-    if output and not output.absolute().parent.is_dir():
-        raise FusionError(f"There is no folder {output.parent} for the table: make it first.")
+    fused, sources = arguments.folders, ()
+    if not arguments.dataset:
+        fused, sources = fused[:-2], fused[-2:]
+    if not fused:
+        raise FusionError(
+            "Name the folder of fused images, then that of the infrared and that of the visible "
+            "images (or --dataset)."
+        )
+    methods = folders.methods(fused)
+    if arguments.ranking and len(methods) == 1:
+        raise FusionError("--ranking compares folders of fused images: name two or more.")
+    for file in filter(None, (arguments.csv, arguments.ranking)):
+        if not Path(file).absolute().parent.is_dir():
+            raise FusionError(f"There is no folder for the table {file}: make it first.")
     if arguments.dataset:
         pairs = open_pairs(arguments.dataset, arguments.split, arguments.data)
     else:
-        pairs = open_folders(*folders)
-    rows = evaluate_folder(arguments.fused, pairs, arguments.convention)
-    print(rows.to_string(index=False, float_format="{:.4f}".format))
-    means = rows.select_dtypes("number").mean()
-    print(f"\nmean of {len(rows)} images, convention {arguments.convention}")
-    print(means.to_string(float_format="{:.4f}".format))
-    if output:
-        rows.to_csv(output, index=False)
+        pairs = open_folders(*sources)
+    rows = evaluate_folders(
+        methods, pairs, arguments.convention, arguments.metrics, arguments.common
+    )
+    for method, names in rows.attrs["passed_over"].items():
+        _note(f"{methods[method]} has images of no pair, passed over: {folders.listed(names)}")
+    for reason in rows.attrs["left_out"].values():
+        _note(f"left out: {reason}")
+    table = rows.rename(columns={"image": "name"})
+    count = table["name"].nunique()
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    if len(methods) == 1:
+        table = table.drop(columns="method")
+        _save(table, arguments.csv)
+        table.loc[count] = {**table.mean(numeric_only=True), "name": "mean"}
+        print(format_rows(table, width))
+    else:
+        _save(table, arguments.csv)
+        ranks = ranking(rows)
+        _save(ranks, arguments.ranking)
+        print(format_ranking(ranks, width))
+    print(f"\n{count} of {len(pairs)} pairs, convention {arguments.convention}")
     return 0
+
+
+def _note(text: str) -> None:
+    print(f"fusionlib: {text}", file=sys.stderr)
+
+
+def _save(table, file: str | None) -> None:
+    from fusionlib.files import write_whole
+
+    if file:
+        write_whole(Path(file), lambda beside: table.to_csv(beside, index=False))
 
 
 def _published(arguments: argparse.Namespace) -> int:

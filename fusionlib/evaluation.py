@@ -1,31 +1,28 @@
-"""Score a model, a run or a folder of fused images: one row an image."""
+"""Score a model, a run or folders of fused images: one row an image."""
 
-import csv
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from functools import cache as once
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
+import torch
 from torch import Tensor, nn
 
+from fusionlib import folders, images
 from fusionlib.data import Pair, PairSet
 from fusionlib.errors import FusionError
-from fusionlib.files import write_whole
-from fusionlib.images import IMAGE_SUFFIXES, read_grey
 from fusionlib.inference import Protocol, fuse
-from fusionlib.metrics import score
-from fusionlib.progress import progress as progress_bar
+from fusionlib.metrics import METRICS as KNOWN
+from fusionlib.metrics import OF_COLOUR, PRINTED, columns, score
+from fusionlib.rows import kept_for, kept_in, make_rows
 
 if TYPE_CHECKING:
     from fusionlib.training import Run
 
-METRICS = ("EN", "MI", "VIF", "Qabf", "SSIM")
-# Part of every cache file's name: raise it when a metric or a protocol changes its values.
-METRICS_VERSION = 1
-IMAGES_BETWEEN_SAVES = 8
-
-Rows = dict[tuple[str, str], dict[str, float]]  # image name, digest -> metric -> value
+METRICS = PRINTED["bsp"]
 
 
 def evaluate(
@@ -49,15 +46,17 @@ def evaluate(
         pairs: the test set.
         protocol: name or `Protocol`, see `fusionlib.inference`.
         convention: see `fusionlib.metrics.score`.
-        metrics: names of metrics, in the order of the columns.
+        metrics: names from `fusionlib.metrics.METRICS` but ΔE, in the order of
+            the columns.
         step: which of the run's snapshots; None is the last step. Only for
             runs.
         precision: "float32" or "bfloat16", of the model alone.
         progress: show a bar.
 
-    Returns a table with the columns "image" and `metrics`, in the order of
-    `pairs`. Its `attrs` hold dataset, split, fingerprint, protocol,
-    convention, precision, step and the key of the run (both None for a model).
+    Returns a table with the column "image" and those that
+    `fusionlib.metrics.columns` names, in the order of `pairs`. Its `attrs`
+    hold dataset, split, fingerprint, protocol, convention, precision, step
+    and the key of the run (both None for a model).
 
     Raises FusionError for an unknown name, and for what `fuse` refuses.
     """
@@ -67,6 +66,12 @@ def evaluate(
         raise FusionError("step chooses a snapshot of a run: leave it out for a model.")
     if not is_model and step is None:
         step = subject.spec.total_steps
+    labels = columns(metrics, convention)
+    if coloured := OF_COLOUR.intersection(metrics):
+        raise FusionError(
+            f"{min(coloured)} needs colour, but a network's grey images are scored here: write "
+            "fused images in colour and score their folder."
+        )
     conditions = {
         "dataset": pairs.dataset,
         "split": pairs.split,
@@ -75,64 +80,128 @@ def evaluate(
         "precision": precision,
         "step": step,
     }
-    cache = None if is_model else _cache_path(subject.folder, conditions)
-    rows = _read_rows(cache) if cache and cache.exists() else {}
-    keys = {pair.name: (pair.name, _short(pair.digest)) for pair in pairs}
-    todo = [pair for pair in pairs if not rows.get(keys[pair.name], {}).keys() >= set(metrics)]
-    if todo:
-        model = subject if is_model else subject.model(step)
-        bar = progress_bar(todo, f"score {pairs.dataset} {pairs.split}", quiet=not progress)
-        try:
-            for done, pair in enumerate(bar, start=1):
-                fused = fuse(model, pair.ir[None], pair.vi[None], protocol, precision)
-                values = _score_one(fused, pair, metrics, convention)
-                rows[keys[pair.name]] = {**rows.get(keys[pair.name], {}), **values}
-                if cache and done % IMAGES_BETWEEN_SAVES == 0:
-                    _write_rows(cache, rows)
-        finally:
-            if cache and rows:
-                _write_rows(cache, rows)
-    attrs = {**conditions, "fingerprint": pairs.fingerprint}
-    attrs["key"] = None if is_model else subject.key
-    return _table(pairs, [rows[key] for key in keys.values()], metrics, attrs)
+    model = once(lambda: subject if is_model else subject.model(step))
+
+    def load(pair: Pair) -> tuple[Tensor, Tensor]:
+        return pair.ir[None], pair.vi[None]
+
+    def score_one(ir: Tensor, vi: Tensor) -> dict[str, float]:
+        fused = fuse(model(), ir, vi, protocol, precision)
+        return _values(fused, ir, vi, metrics, convention)
+
+    rows = make_rows(
+        pairs,
+        load,
+        score_one,
+        labels,
+        digest=lambda pair: pair.digest,
+        cache=None if is_model else kept_in(subject.folder, conditions),
+        title=f"score {pairs.dataset} {pairs.split}" if progress else None,
+    )
+    table = _table(pairs, rows, labels)
+    key = None if is_model else subject.key
+    table.attrs = {**conditions, "fingerprint": pairs.fingerprint, "key": key}
+    return table
 
 
 def evaluate_folder(
     fused_folder: str | Path,
     pairs: PairSet,
     convention: str = "bsp",
-    metrics: Sequence[str] = METRICS,
+    metrics: Sequence[str] | str | None = None,
     progress: bool = True,
 ) -> pd.DataFrame:
-    """Score fused images of any origin; they are found by name without suffix.
+    """Score one folder of fused images of any origin: see `evaluate_folders`.
+
+    Returns that table without the column "method"; its `attrs` have "folder"
+    in the place of "folders".
+    """
+    many = evaluate_folders({"": fused_folder}, pairs, convention, metrics, progress=progress)
+    table = many.drop(columns="method")
+    table.attrs = {k: v for k, v in many.attrs.items() if k != "folders"}
+    table.attrs["folder"] = str(fused_folder)
+    return table
+
+
+def evaluate_folders(
+    fused_folders: Mapping[str, str | Path],
+    pairs: PairSet,
+    convention: str = "bsp",
+    metrics: Sequence[str] | str | None = None,
+    common: bool = False,
+    progress: bool = True,
+) -> pd.DataFrame:
+    """Score the fused images of several methods, found as `folders.match` does.
+
+    Rows are kept in the run store by the images' bytes, so that a killed
+    evaluation goes on where it was. In memory are one pair and the next one.
 
     Args:
-        fused_folder: image files named after the pairs; colour is read as
-            grey. Files of other names are passed over.
-        pairs, convention, metrics, progress: see `evaluate`.
+        fused_folders: method -> folder; `folders.methods` makes short names.
+        pairs: the sources.
+        convention: see `fusionlib.metrics.score`.
+        metrics: names in any case, also as one text such as "EN, MI, deltaE".
+            None takes those that the convention's paper prints and "all" every
+            one, both without those that the images do not allow.
+        common: score the pairs that have a fused image in every folder,
+            instead of refusing a folder that lacks some.
+        progress: show a bar.
 
-    Returns a table as `evaluate` does; its `attrs` name the folder, not the
-    protocol, which is unknown.
+    Returns a table with the columns "method", "image" and those that
+    `fusionlib.metrics.columns` names, method by method. Its `attrs` hold
+    dataset, split, fingerprint, convention, folders, "passed_over" (method ->
+    names of images that belong to no pair) and "left_out" (metric -> why).
 
-    Raises FusionError, before anything is scored, for a missing folder, and
-    for an image that is missing, ambiguous, unreadable or of another size.
+    Raises FusionError, before anything is scored, for an unknown name, what
+    `folders.match` refuses, and a named metric that the images do not allow.
     """
-    folder = Path(fused_folder)
-    if not folder.is_dir():
-        raise FusionError(f"There is no folder {folder}: name the one that holds the fused images.")
-    files = {pair.name: _fused_file(folder, pair) for pair in pairs}
-    rows = [
-        _score_one(read_grey(files[pair.name])[None], pair, metrics, convention)
-        for pair in progress_bar(pairs, f"score {folder.name}", len(pairs), quiet=not progress)
-    ]
-    attrs = {
+    chosen, named = choose(metrics, convention)
+    found = folders.match(fused_folders, pairs, common, progress)
+    left_out = _left_out(chosen, convention, found)
+    if named and left_out:
+        metric, why = next(iter(left_out.items()))
+        raise FusionError(f"{why}: leave {metric} out of the metrics.")
+    chosen = [metric for metric in chosen if metric not in left_out]
+    labels = columns(chosen, convention)
+    tables = []
+    for method, files in found.files.items():
+        rows = _folder_rows(
+            Path(fused_folders[method]),
+            files,
+            found.pairs,
+            chosen,
+            convention,
+            title=f"score {method}".strip() if progress else None,
+        )
+        table = _table(found.pairs, rows, labels)
+        table.insert(0, "method", method)
+        tables.append(table)
+    table = pd.concat(tables, ignore_index=True)
+    table.attrs = {
         "dataset": pairs.dataset,
         "split": pairs.split,
-        "fingerprint": pairs.fingerprint,
+        "fingerprint": found.pairs.fingerprint,
         "convention": convention,
-        "folder": str(folder),
+        "folders": {method: str(folder) for method, folder in fused_folders.items()},
+        "passed_over": found.passed_over,
+        "left_out": left_out,
     }
-    return _table(pairs, rows, metrics, attrs)
+    return table
+
+
+def choose(metrics: Sequence[str] | str | None, convention: str) -> tuple[list[str], bool]:
+    """Metric names as the library spells them, and whether they were named.
+
+    `metrics` and errors: see `evaluate_folders`.
+    """
+    columns(KNOWN, convention)  # refuses an unknown convention
+    if metrics is None:
+        return list(PRINTED[convention]), False
+    if isinstance(metrics, str):
+        if _plain(metrics) == "all":
+            return list(KNOWN), False
+        metrics = metrics.split(",")
+    return list(dict.fromkeys(_spelled(name) for name in metrics)), True
 
 
 def summary(rows: pd.DataFrame) -> pd.Series:
@@ -140,68 +209,79 @@ def summary(rows: pd.DataFrame) -> pd.Series:
     return rows.drop(columns="image").mean()
 
 
-def _fused_file(folder: Path, pair: Pair) -> Path:
-    found = [
-        path
-        for path in folder.glob("*")
-        if path.stem == pair.name and path.suffix.lower() in IMAGE_SUFFIXES
-    ]
-    if not found:
-        raise FusionError(f"{folder} has no fused image named {pair.name}: add {pair.name}.png.")
-    if len(found) > 1:
-        names = " and ".join(sorted(path.name for path in found))
-        raise FusionError(f"{folder} holds {names}: remove all but one.")
-    height, width = read_grey(found[0]).shape[-2:]
-    if (height, width) != pair.ir.shape[-2:]:
-        wanted = "x".join(str(side) for side in reversed(pair.ir.shape[-2:]))
-        raise FusionError(
-            f"{found[0]} is {width}x{height} but its sources are {wanted} (width x height): "
-            "fuse at the sources' size."
-        )
-    return found[0]
+def _plain(name: str) -> str:
+    return "".join(letter for letter in name.casefold() if letter.isalnum()).replace("δ", "delta")
 
 
-def _score_one(fused: Tensor, pair: Pair, metrics: Sequence[str], convention: str) -> dict:
-    ir, vi = pair.ir[None].to(fused.device), pair.vi[None].to(fused.device)
-    values = score(fused, ir, vi, tuple(metrics), convention)
-    return {name: value.item() for name, value in values.items()}
+def _spelled(name: str) -> str:
+    known = {_plain(metric): metric for metric in KNOWN} | {"de": "ΔE"}
+    if _plain(name) in known:
+        return known[_plain(name)]
+    near = [known[close] for close in get_close_matches(_plain(name), known, n=1)]
+    guess = f" (did you mean {near[0]}?)" if near else ""
+    raise FusionError(
+        f"There is no metric {name.strip()!r}{guess}: choose from {', '.join(KNOWN)} or all."
+    )
 
 
-def _table(pairs: PairSet, rows: list[dict], metrics: Sequence[str], attrs: dict) -> pd.DataFrame:
+def _left_out(metrics: Sequence[str], convention: str, found: folders.Matched) -> dict[str, str]:
+    """Metric -> why the images do not allow it."""
+    name, height, width = found.smallest
+    # No metric needs more than 256 pixels a side, and this image of the smallest side costs little.
+    trial = torch.zeros(1, 3, *[min(height, width, 256)] * 2)
+    reasons = {}
+    for metric in metrics:
+        if metric in OF_COLOUR and found.grey:
+            reasons[metric] = f"{metric} needs colour, but {found.grey} is grey"
+            continue
+        try:
+            score(trial, trial[:, :1], trial, (metric,), convention)
+        except FusionError:
+            reasons[metric] = f"{metric} needs larger images than {name} ({width}x{height} pixels)"
+    return reasons
+
+
+def _folder_rows(
+    folder: Path,
+    files: dict[str, Path],
+    pairs: PairSet,
+    metrics: Sequence[str],
+    convention: str,
+    title: str | None,
+) -> list[dict[str, float]]:
+    colour = bool(OF_COLOUR.intersection(metrics))
+    read = images.read_colour if colour else images.read_grey
+
+    def digest(pair: Pair) -> str:
+        with files[pair.name].open("rb") as file:
+            return f"{pair.digest} {hashlib.file_digest(file, 'sha256').hexdigest()}"
+
+    def load(pair: Pair) -> tuple[Tensor, Tensor, Tensor]:
+        vi = pair.vi_rgb if colour else pair.vi
+        return read(files[pair.name])[None], pair.ir[None], vi[None]
+
+    def score_one(fused: Tensor, ir: Tensor, vi: Tensor) -> dict[str, float]:
+        return _values(fused, ir, vi, metrics, convention)
+
+    conditions = {"dataset": pairs.dataset, "split": pairs.split, "convention": convention}
+    return make_rows(
+        pairs,
+        load,
+        score_one,
+        columns(metrics, convention),
+        digest=digest,
+        cache=kept_for(folder, conditions),
+        title=title,
+    )
+
+
+def _values(
+    fused: Tensor, ir: Tensor, vi: Tensor, metrics: Sequence[str], convention: str
+) -> dict[str, float]:
+    values = score(fused, ir.to(fused.device), vi.to(fused.device), tuple(metrics), convention)
+    return {label: value.item() for label, value in values.items()}
+
+
+def _table(pairs: PairSet, rows: list[dict], labels: Sequence[str]) -> pd.DataFrame:
     records = [{"image": name, **row} for name, row in zip(pairs.names, rows, strict=True)]
-    table = pd.DataFrame(records, columns=["image", *metrics])
-    table.attrs = attrs
-    return table
-
-
-def _cache_path(folder: Path, conditions: dict) -> Path:
-    parts = "_".join(str(value) for value in conditions.values())
-    return folder / "scores" / f"{parts}_v{METRICS_VERSION}.csv"
-
-
-def _short(digest: str) -> str:
-    return hashlib.sha256(digest.encode()).hexdigest()[:16]
-
-
-def _read_rows(path: Path) -> Rows:
-    with path.open(newline="") as file:
-        return {
-            (row.pop("image"), row.pop("digest")): {
-                name: float(value) for name, value in row.items() if value
-            }
-            for row in csv.DictReader(file)
-        }
-
-
-def _write_rows(path: Path, rows: Rows) -> None:
-    # Python writes a float so that it reads back equal.
-    names = list(dict.fromkeys(name for values in rows.values() for name in values))
-
-    def write(beside: Path) -> None:
-        with beside.open("w", newline="") as file:
-            writer = csv.DictWriter(file, ["image", "digest", *names], restval="")
-            writer.writeheader()
-            for (image, digest), values in rows.items():
-                writer.writerow({"image": image, "digest": digest, **values})
-
-    write_whole(path, write)
+    return pd.DataFrame(records, columns=["image", *labels])

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 DRAWS = 4000
+_AT_ONCE = 2_000_000  # indices in memory
 
 
 def bootstrap(values: ArrayLike, level: float = 0.95, seed: int = 0) -> tuple[float, float]:
@@ -16,7 +17,9 @@ def bootstrap(values: ArrayLike, level: float = 0.95, seed: int = 0) -> tuple[fl
     if len(values) < 2:
         return float("nan"), float("nan")
     source = np.random.default_rng(seed)
-    chosen = source.integers(0, len(values), (DRAWS, len(values)))
+    # A share of the draws at a time: of a long folder all of them would fill the memory.
+    shares = np.array_split(np.arange(DRAWS), max(1, DRAWS * len(values) // _AT_ONCE))
+    means = [values[source.integers(0, len(values), (len(s), len(values)))].mean(1) for s in shares]
     tail = (1 - level) / 2
-    low, high = np.quantile(values[chosen].mean(1), (tail, 1 - tail))
+    low, high = np.quantile(np.concatenate(means), (tail, 1 - tail))
     return float(low), float(high)

@@ -53,10 +53,14 @@ def test_data_list_works_without_a_root(no_data, capsys):
         (["data", "list", "--data", "no/where"], "no/where"),
         (["data", "check", "MSRS", "--data", "no/where"], "no/where"),
         (["data", "get", "MSRX"], "MSRX"),
-        (["evaluate", "fused"], "--ir and --vi"),
-        (["evaluate", "fused", "--ir", "a", "--dataset", "scenes"], "--ir and --vi"),
-        (["evaluate", "fused", "--ir", "a", "--vi", "b"], "a"),
-        (["evaluate", "fused", "--dataset", "scenes", "-o", "no/where/t.csv"], "where"),
+        (["evaluate", "fused"], "then that of the infrared"),
+        (["evaluate", "ir", "vi"], "then that of the infrared"),
+        (["evaluate", "fused", "a", "b"], "no folder a"),
+        (["evaluate", "fused", "./fused", "--dataset", "scenes"], "named twice"),
+        (["evaluate", "fused", "--dataset", "scenes", "--csv", "no/where/t.csv"], "where"),
+        (["evaluate", "a", "b", "--dataset", "scenes", "--ranking", "no/where/t.csv"], "where"),
+        (["evaluate", "fused", "--dataset", "scenes", "--ranking", "t.csv"], "two or more"),
+        (["evaluate", "fused", "--dataset", "scenes", "--metrics", "EN,Qabv"], "mean Qabf"),
         (["published", "bsp", "99"], "99"),
     ],
 )
@@ -77,6 +81,101 @@ def test_published_table_is_printed(capsys):
     printed = capsys.readouterr().out
     assert "SPTP" in printed
     assert "MSRS" in printed
+
+
+@pytest.fixture
+def fused_folders(tmp_path, monkeypatch):
+    """Two methods' images of three pairs, in the current folder."""
+    import torch
+
+    from fusionlib import images
+
+    monkeypatch.setenv("FUSIONLIB_STORE", str(tmp_path / "store"))
+    monkeypatch.chdir(tmp_path)
+    for name in ("1", "2", "3"):
+        ir, vi = torch.rand(1, 48, 52), torch.rand(3, 48, 52)
+        images.write(tmp_path / "ir" / f"{name}.png", ir)
+        images.write(tmp_path / "vi" / f"{name}.jpg", vi)
+        images.write(tmp_path / "ours" / f"{name}_fused.png", (ir + vi) / 2)
+        images.write(tmp_path / "theirs" / f"{name}.png", 0.1 * ir + 0.5 * vi)
+    return tmp_path
+
+
+def test_a_folder_is_scored_with_a_row_an_image_and_their_mean(fused_folders, capsys):
+    import pandas as pd
+
+    argv = ["evaluate", "ours", "ir", "vi", "--csv", "out.csv"]
+    assert main(argv) == 0
+    rows = pd.read_csv("out.csv", dtype={"name": str})
+    assert list(rows) == ["name", "EN", "MI", "VIF", "Qabf", "SSIM"]
+    assert list(rows["name"]) == ["1", "2", "3"]
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0].split() == list(rows)
+    means = [f"{mean:.4f}" for mean in rows.drop(columns="name").mean()]
+    assert printed[4].split() == ["mean", *means]
+    assert printed[-1] == "3 of 3 pairs, convention bsp"
+
+
+def test_metrics_and_convention_set_the_columns(fused_folders, capsys):
+    argv = ["evaluate", "ours", "ir", "vi", "--csv", "out.csv", "--convention", "regionfuse"]
+    assert main([*argv, "--metrics", "qcb, deltae"]) == 0
+    header = (fused_folders / "out.csv").read_text().splitlines()[0]
+    assert header == "name,Qcb (nyquist),Qcb (halved),ΔE"
+    assert main([*argv, "--metrics", "all"]) == 0
+    header = (fused_folders / "out.csv").read_text().splitlines()[0]
+    assert header.count(",") == 20  # 19 metrics, two of them with two candidates, but MS-SSIM
+    assert "left out: MS-SSIM needs larger images" in capsys.readouterr().err
+
+
+def test_several_folders_are_ranked(fused_folders, capsys):
+    import pandas as pd
+
+    argv = ["evaluate", "ours", "theirs", "ir", "vi", "--csv", "rows.csv", "--ranking", "rank.csv"]
+    assert main(argv) == 0
+    printed = capsys.readouterr().out
+    rows, ranks = pd.read_csv("rows.csv"), pd.read_csv("rank.csv")
+    assert list(rows)[:3] == ["method", "name", "EN"]
+    assert list(rows["method"]) == ["ours"] * 3 + ["theirs"] * 3
+    assert set(ranks["method"]) == {"ours", "theirs"}
+    assert list(ranks["RoR"]) == [1, 2]
+    gap = abs(rows.groupby("method")["EN"].mean().diff().iloc[-1])
+    assert ranks["EN gap"].abs().max() == pytest.approx(gap)
+    assert {"MR", "EN gap low", "EN gap high"} <= set(ranks)
+    assert "ours" in printed
+    assert "RoR" in printed
+
+
+def test_folders_that_lack_images_are_refused_unless_common_is_asked_for(fused_folders, capsys):
+    (fused_folders / "theirs" / "2.png").rename(fused_folders / "theirs" / "two.png")
+    argv = ["evaluate", "ours", "theirs", "ir", "vi"]
+    assert main(argv) == 2
+    refused = capsys.readouterr()
+    assert refused.out == ""
+    assert "theirs lacks 1 of the pairs' images (2)" in refused.err
+    assert "belong to no pair (two)" in refused.err
+    assert main([*argv, "--common"]) == 0
+    scored = capsys.readouterr()
+    assert "2 of 3 pairs" in scored.out
+    assert "theirs has images of no pair, passed over: two" in scored.err
+
+
+def test_a_dataset_gives_the_pairs(tmp_path, monkeypatch, capsys):
+    from fusionlib import images
+    from fusionlib.data import PairSet, open_pairs
+
+    monkeypatch.setenv("FUSIONLIB_STORE", str(tmp_path / "store"))
+    small = open_pairs("scenes", "train", names=("0000D", "0001N"), size=(48, 64))
+    for pair in small:
+        images.write(tmp_path / "ours" / f"{pair.name}.png", pair.vi)
+
+    def opened(dataset, split, data):
+        assert (dataset, split, data) == ("scenes", "train", None)
+        return PairSet(dataset, split, small.pairs)
+
+    monkeypatch.setattr("fusionlib.data.open_pairs", opened)
+    argv = ["evaluate", str(tmp_path / "ours"), "--dataset", "scenes", "--split", "train"]
+    assert main([*argv, "--metrics", "MSE"]) == 0
+    assert "0001N" in capsys.readouterr().out
 
 
 def test_lab_opens_jupyterlab_on_the_notebooks(monkeypatch):

@@ -1,4 +1,5 @@
 import os
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,9 +11,17 @@ from torch import nn
 from fusionlib import evaluation, images
 from fusionlib.data import PairSet
 from fusionlib.errors import FusionError
-from fusionlib.evaluation import evaluate, evaluate_folder, summary
+from fusionlib.evaluation import choose, evaluate, evaluate_folder, evaluate_folders, summary
 from fusionlib.inference import fuse
-from fusionlib.metrics import score
+from fusionlib.metrics import CONVENTIONS, METRICS, PRINTED, score
+
+
+@pytest.fixture(autouse=True)
+def store(tmp_path_factory, monkeypatch):
+    """A run store of the test's own."""
+    folder = tmp_path_factory.mktemp("store")
+    monkeypatch.setenv("FUSIONLIB_STORE", str(folder))
+    return folder
 
 
 @dataclass
@@ -23,7 +32,10 @@ class ToyPair:
 
     def __post_init__(self):
         generator = torch.Generator().manual_seed(sum(self.name.encode()))
-        self.ir, self.vi = (torch.rand(1, *self.size, generator=generator) for _ in range(2))
+        shapes = (1, *self.size), (3, *self.size)
+        self.ir, vi_rgb = (torch.rand(shape, generator=generator) for shape in shapes)
+        self.vi_rgb = images.quantise(vi_rgb)
+        self.vi = images.grey_of(self.vi_rgb)
 
 
 class Mean(nn.Module):
@@ -153,7 +165,7 @@ def test_a_killed_evaluation_goes_on_where_it_was(tmp_path, monkeypatch):
         calls.append(args)
         # As a kill leaves it: nothing is written after the last regular save.
         if len(calls) == 11:
-            monkeypatch.setattr(evaluation, "_write_rows", lambda *_: None)
+            monkeypatch.setattr("fusionlib.rows._write", lambda *_: None)
             raise KeyboardInterrupt
         return score(*args)
 
@@ -198,18 +210,58 @@ def test_step_without_a_run_is_refused():
         evaluate(Mean(), toy_pairs(1), step=3)
 
 
-def write_fused(folder, pairs, suffix=".png"):
+def test_a_metric_that_is_not_settled_has_a_column_for_each_candidate(tmp_path):
+    run, labels = ToyRun(tmp_path), ["AG (pixels)", "AG (inner)", "SF"]
+    rows = evaluate(run, toy_pairs(), "plain", "regionfuse", ("AG", "SF"))
+    assert list(rows.columns) == ["image", *labels]
+    assert evaluate(run, toy_pairs(), "plain", "regionfuse", ("AG", "SF")).equals(rows)
+    assert run.calls == 3
+
+
+def test_metrics_of_colour_are_refused_before_anything_is_fused():
+    model = Mean()
+    with pytest.raises(FusionError, match="ΔE needs colour"):
+        evaluate(model, toy_pairs(1), metrics=("EN", "ΔE"))
+    assert model.calls == 0
+
+
+# --- folders of fused images ----------------------------------------------------------------
+
+
+def write_fused(folder, pairs, name="{}.png"):
+    folder.mkdir(exist_ok=True)
     for pair in pairs:
-        images.write(folder / f"{pair.name}{suffix}", fuse(Mean(), pair.ir[None], pair.vi[None])[0])
+        fused = fuse(Mean(), pair.ir[None], pair.vi[None])[0]
+        images.write(folder / name.format(pair.name), fused)
+    return folder
+
+
+def write_colour(folder, pairs):
+    for pair in pairs:
+        images.write(folder / f"{pair.name}.png", 0.5 * pair.vi_rgb + 0.2)
+    return folder
 
 
 def test_a_folder_of_fused_images_scores_as_its_model_does(tmp_path):
     pairs = toy_pairs()
     write_fused(tmp_path, pairs)
-    images.write(tmp_path / "unrelated.png", torch.zeros(1, 9, 9))
     rows = evaluate_folder(tmp_path, pairs, "bsp", ("EN", "MI", "VIF"))
     assert rows.equals(evaluate(Mean(), pairs, "plain", "bsp", ("EN", "MI", "VIF")))
     assert rows.attrs["folder"] == str(tmp_path)
+    assert rows.attrs["fingerprint"] == pairs.fingerprint
+
+
+def test_several_folders_come_method_by_method(tmp_path):
+    pairs = toy_pairs(2)
+    first = write_fused(tmp_path / "first", pairs)
+    second = write_colour(tmp_path, pairs)
+    rows = evaluate_folders({"ours": second, "theirs": first}, pairs, metrics="mi,en")
+    assert list(rows.columns) == ["method", "image", "MI", "EN"]
+    assert list(rows["method"]) == ["ours", "ours", "theirs", "theirs"]
+    for method, folder in (("ours", second), ("theirs", first)):
+        alone = evaluate_folder(folder, pairs, metrics=("MI", "EN"))
+        part = rows[rows["method"] == method].drop(columns="method").reset_index(drop=True)
+        assert part.equals(alone)
 
 
 def test_colour_fused_images_are_read_as_grey(tmp_path):
@@ -222,24 +274,127 @@ def test_colour_fused_images_are_read_as_grey(tmp_path):
     assert rows["EN"].item() == expected
 
 
+def test_colour_is_scored_in_colour_and_changes_no_grey_metric(tmp_path):
+    pairs = toy_pairs()
+    write_colour(tmp_path, pairs)
+    rows = evaluate_folder(tmp_path, pairs, metrics=("MI", "ΔE", "SSIM"))
+    grey = evaluate_folder(tmp_path, pairs, metrics=("MI", "SSIM"))
+    assert rows[["image", "MI", "SSIM"]].equals(grey)
+    for value, pair in zip(rows["ΔE"], pairs, strict=True):
+        fused = images.read_colour(tmp_path / f"{pair.name}.png")[None]
+        assert value == METRICS["ΔE"](fused, None, pair.vi_rgb[None]).item()
+
+
+def test_by_default_a_folder_is_scored_as_its_paper_does(tmp_path):
+    pairs = PairSet("toy", "test", (ToyPair("a", (180, 176)),))
+    assert list(evaluate_folder(write_colour(tmp_path, pairs), pairs, "ssvif").columns) == [
+        "image", *PRINTED["ssvif"]
+    ]  # fmt: skip
+    # A grey image and a small one do not allow all of them.
+    rows = evaluate_folder(write_fused(tmp_path, pairs), pairs, "ssvif")
+    assert list(rows.columns) == ["image", "EN", "MI", "VIF", "Qabf", "SSIM", "MS-SSIM"]
+    assert rows.attrs["left_out"] == {"ΔE": f"ΔE needs colour, but {tmp_path / 'a.png'} is grey"}
+    pairs = toy_pairs()
+    rows = evaluate_folder(write_colour(tmp_path, pairs), pairs, "ssvif", "all")
+    assert set(METRICS) - set(rows) == {"MS-SSIM"}
+    assert "02N (45x45 pixels)" in rows.attrs["left_out"]["MS-SSIM"]
+
+
+@pytest.mark.parametrize("convention", CONVENTIONS)
+def test_every_convention_has_metrics_of_its_own(convention):
+    assert choose(None, convention) == (list(PRINTED[convention]), False)
+
+
+def test_names_are_taken_in_any_spelling_that_is_clear():
+    assert choose("en, ms_ssim,QABF,deltaE,MS-SSIM", "bsp")[0] == ["EN", "MS-SSIM", "Qabf", "ΔE"]
+    assert choose(["dE", "Δe"], "bsp") == (["ΔE"], True)
+    assert choose("All", "bsp") == (list(METRICS), False)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("EN,Qabv", "bsp"), r"'Qabv' \(did you mean Qabf\?\): choose from EN, "),
+        (("zzzz", "bsp"), "'zzzz': choose from EN, .* or all"),
+        (("", "bsp"), "no metric '': choose"),
+        ((None, "bps"), "convention is 'bps': choose from bsp"),
+    ],
+)
+def test_unknown_names_are_refused(arguments, says):
+    with pytest.raises(FusionError, match=says):
+        choose(*arguments)
+
+
 def test_bad_folders_are_refused_before_anything_is_scored(tmp_path, monkeypatch):
     pairs = toy_pairs()
-    monkeypatch.setattr(evaluation, "score", lambda *_: pytest.fail("something was scored"))
-    with pytest.raises(FusionError, match="nowhere"):
-        evaluate_folder(tmp_path / "nowhere", pairs)
-    write_fused(tmp_path, pairs[:2])
-    with pytest.raises(FusionError, match="02N"):
+    write_fused(tmp_path, pairs)
+    monkeypatch.setattr(evaluation, "make_rows", lambda *_, **__: pytest.fail("was scored"))
+    with pytest.raises(FusionError, match="no metric 'NE'"):
+        evaluate_folder(tmp_path, pairs, metrics="NE")
+    with pytest.raises(FusionError, match=r"ΔE .*00N\.png is grey: leave ΔE out of the metrics"):
+        evaluate_folder(tmp_path, pairs, metrics="EN,ΔE")
+    with pytest.raises(FusionError, match=r"MS-SSIM needs larger images than 02N \(45x45 pixels\)"):
+        evaluate_folder(tmp_path, pairs, metrics="MS-SSIM")
+    (tmp_path / "01N.png").unlink()
+    with pytest.raises(FusionError, match="lacks 1 of the pairs' images"):
         evaluate_folder(tmp_path, pairs)
-    images.write(tmp_path / "02N.png", torch.zeros(1, 45, 44))
-    with pytest.raises(FusionError, match=r"02N\.png is 44x45 .* 45x45"):
-        evaluate_folder(tmp_path, pairs)
-    images.write(tmp_path / "02N.bmp", torch.zeros(1, 45, 45))
-    with pytest.raises(FusionError, match=r"02N\.bmp and 02N\.png"):
-        evaluate_folder(tmp_path, pairs)
-    (tmp_path / "02N.bmp").unlink()
-    (tmp_path / "02N.png").write_bytes((tmp_path / "01N.png").read_bytes()[:200])
-    with pytest.raises(FusionError, match=r"02N\.png"):
-        evaluate_folder(tmp_path, pairs)
+
+
+def test_a_damaged_image_is_named_and_what_was_scored_before_it_is_kept(tmp_path, monkeypatch):
+    pairs, scored = toy_pairs(6), []
+    write_fused(tmp_path, pairs)
+    good = (tmp_path / "04N.png").read_bytes()
+    (tmp_path / "04N.png").write_bytes(good[: len(good) // 2])
+
+    def counting(fused, *rest):
+        scored.append(fused)
+        return score(fused, *rest)
+
+    with pytest.raises(FusionError, match=r"04N\.png cannot be read"):
+        evaluate_folder(tmp_path, pairs, metrics=("EN",))
+    (tmp_path / "04N.png").write_bytes(good)
+    monkeypatch.setattr(evaluation, "score", counting)
+    rows = evaluate_folder(tmp_path, pairs, metrics=("EN",))
+    assert len(scored) == 1 + 2  # the trial of the metrics, and the images from the fourth on
+    assert rows.equals(evaluate(Mean(), pairs, "plain", metrics=("EN",)))
+
+
+def test_a_changed_image_is_scored_anew(tmp_path):
+    pairs = toy_pairs(2)
+    before = evaluate_folder(write_fused(tmp_path, pairs), pairs, metrics=("EN",))
+    after = evaluate_folder(write_colour(tmp_path, pairs), pairs, metrics=("EN",))
+    assert (before["EN"] != after["EN"]).all()
+
+
+def test_a_store_that_cannot_be_written_is_no_hindrance(tmp_path, store, monkeypatch):
+    pairs = toy_pairs(2)
+    blocked = store / "file"
+    blocked.write_text("")
+    monkeypatch.setenv("FUSIONLIB_STORE", str(blocked))
+    rows = evaluate_folder(write_fused(tmp_path, pairs), pairs, metrics=("EN",))
+    assert len(rows) == 2
+
+
+def test_the_next_image_is_read_while_one_is_scored_and_no_more(tmp_path, monkeypatch):
+    pairs, read, most = toy_pairs(9), [], []
+    write_fused(tmp_path, pairs)
+    real = images.read_grey
+
+    def reading(path):
+        assert threading.current_thread() is not threading.main_thread()
+        read.append(path)
+        return real(path)
+
+    def scoring(fused, *rest):
+        # The next image may be on its way, never the one after it.
+        most.append(len(read) - len(most))
+        return score(fused, *rest)
+
+    monkeypatch.setattr(images, "read_grey", reading)
+    monkeypatch.setattr(evaluation, "score", scoring)
+    evaluate_folder(tmp_path, pairs, metrics=("EN",))
+    assert len(read) == 9
+    assert max(most) <= 2
 
 
 def test_summary_is_the_mean_of_each_metric():

@@ -1,0 +1,172 @@
+"""Which file of a folder of fused images belongs to which pair, before anything is scored."""
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+from fusionlib import images
+from fusionlib.data import PairSet
+from fusionlib.data.pairs import FilePair
+from fusionlib.errors import FusionError
+from fusionlib.progress import progress as progress_bar
+
+LISTED = 5  # names in a complaint before it only counts
+
+
+@dataclass(frozen=True)
+class Matched:
+    """The pairs that are scored, and where each method's fused images lie.
+
+    pairs: all pairs or, of `match(common=True)`, those that every folder has.
+    files: method -> name of the pair -> file.
+    passed_over: method -> names of its images that belong to no pair.
+    smallest: name, height and width of the pair with the shortest side.
+    grey: a fused or visible image without colour; None where all have it.
+    """
+
+    pairs: PairSet
+    files: dict[str, dict[str, Path]]
+    passed_over: dict[str, list[str]]
+    smallest: tuple[str, int, int]
+    grey: str | None
+
+
+def methods(folders: Sequence[str | Path]) -> dict[str, Path]:
+    """Name each folder by the last parts of its path, as few as tell all apart.
+
+    Raises FusionError for a folder that is named twice.
+    """
+    parts = [Path(os.path.abspath(folder)).parts for folder in folders]
+    for folder, part in zip(folders, parts, strict=True):
+        if parts.count(part) > 1:
+            raise FusionError(f"The folder {folder} is named twice: name each method once.")
+    depth = next(n for n in count(1) if len({part[-n:] for part in parts}) == len(parts))
+    names = ["/".join(part[-depth:]) for part in parts]
+    return dict(zip(names, map(Path, folders), strict=True))
+
+
+def match(
+    folders: Mapping[str, str | Path], pairs: PairSet, common: bool = False, progress: bool = True
+) -> Matched:
+    """Find each pair's fused image in each folder, by its name without suffix.
+
+    Where all names of a folder stand within the same other text (001_fused.png,
+    MSRS_001.png), that text is passed over. Of the images only the headers are
+    read.
+
+    Args:
+        folders: method -> folder.
+        pairs: what was fused.
+        common: keep the pairs that have a fused image in every folder, instead
+            of refusing a folder that lacks some.
+        progress: show a bar.
+
+    Raises FusionError for a folder that is missing or lacks images (unless
+    `common`), two files of one name, and images of different sizes.
+    """
+    found = {method: _files(Path(folder)) for method, folder in folders.items()}
+    files = {method: _named(stems, pairs.names) for method, stems in found.items()}
+    passed_over = {}
+    for method, named in files.items():
+        used = {path for paths in named.values() for path in paths}
+        extra = [stem for stem, paths in found[method].items() if used.isdisjoint(paths)]
+        missing = [name for name in pairs.names if name not in named]
+        if missing and not common:
+            raise FusionError(_lacks(folders[method], missing, extra))
+        if extra:
+            passed_over[method] = extra
+    shared = [name for name in pairs.names if all(name in named for named in files.values())]
+    if not shared:
+        raise FusionError(
+            f"No pair has a fused image in each of {', '.join(map(str, folders.values()))}: "
+            f"name them as the pairs' images are, such as {pairs.names[0]}.png."
+        )
+    pairs = pairs.select(shared)
+    for method, named in files.items():
+        for name in shared:
+            if len(named[name]) > 1:
+                twice = " and ".join(path.name for path in named[name])
+                raise FusionError(f"{folders[method]} holds {twice}: remove all but one.")
+    files = {m: {name: named[name][0] for name in shared} for m, named in files.items()}
+    smallest, grey = _check_shapes(pairs, files, progress)
+    return Matched(pairs, files, passed_over, smallest, grey)
+
+
+def listed(names: Sequence[str]) -> str:
+    """The first few names, and how many more there are."""
+    more = len(names) - LISTED
+    return ", ".join(names[:LISTED]) + (f" and {more:,} more" if more > 0 else "")
+
+
+def _files(folder: Path) -> dict[str, list[Path]]:
+    if not folder.is_dir():
+        raise FusionError(f"There is no folder {folder}: name one that holds fused images.")
+    stems = {}
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() in images.IMAGE_SUFFIXES and not path.name.startswith("."):
+            stems.setdefault(path.stem, []).append(path)
+    if not stems:
+        raise FusionError(f"There is no image in {folder}: name a folder that holds fused images.")
+    return stems
+
+
+def _named(stems: dict[str, list[Path]], names: Sequence[str]) -> dict[str, list[Path]]:
+    named = {name: stems[name] for name in names if name in stems}
+    if not named:
+        longest = max(names, key=len)
+        around = {
+            (stem[: place.start()], stem[place.end() :])
+            for stem in stems
+            for place in re.finditer(re.escape(longest), stem)
+        }
+        whole = [(a, b) for a, b in around if all(f"{a}{name}{b}" in stems for name in names)]
+        if len(whole) == 1:  # with two, such as 001_ir and 001_fused, nobody knows which is meant
+            before, after = whole[0]
+            return {name: stems[f"{before}{name}{after}"] for name in names}
+    return named
+
+
+def _lacks(folder: str | Path, missing: list[str], extra: list[str]) -> str:
+    text = f"{folder} lacks {len(missing):,} of the pairs' images ({listed(missing)})"
+    if extra:
+        text += f" and has {len(extra):,} that belong to no pair ({listed(extra)})"
+    return (
+        f"{text}: name each as its pair is, or score only what all folders have "
+        "(--common, common=True)."
+    )
+
+
+def _check_shapes(pairs: PairSet, files: dict, progress: bool) -> tuple:
+    smallest, grey = None, None
+    for pair in progress_bar(pairs, "check sizes", quiet=not progress):
+        channels, *size = _shape(pair)
+        if smallest is None or min(size) < min(smallest[1:]):
+            smallest = (pair.name, *size)
+        if channels == 1:
+            grey = grey or str(getattr(pair, "vi_path", pair.name))
+        for named in files.values():
+            path = named[pair.name]
+            channels, *found = images.shape_of(path)
+            if found != size:
+                raise FusionError(
+                    f"{path} is {_size(*found)} but its sources are {_size(*size)} "
+                    "(width x height): fuse at the sources' size."
+                )
+            if channels == 1:
+                grey = grey or str(path)
+    return smallest, grey
+
+
+def _shape(pair) -> tuple[int, ...]:
+    """Channels of the visible image, height and width, without decoding a file."""
+    if isinstance(pair, FilePair):
+        images.check_same_size(pair.ir_path, pair.vi_path)
+        return images.shape_of(pair.vi_path)
+    return 3, *(pair.size if hasattr(pair, "size") else pair.ir.shape[-2:])
+
+
+def _size(height: int, width: int) -> str:
+    return f"{width}x{height}"

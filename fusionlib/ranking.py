@@ -1,0 +1,111 @@
+"""Rank methods by the mean of each metric, with intervals that say how sure a rank is."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from fusionlib.errors import FusionError
+from fusionlib.metrics import DIRECTION
+from fusionlib.statistics import bootstrap
+
+GAP = (" gap", " gap low", " gap high")
+
+
+def rank(means: pd.DataFrame, direction: Mapping[str, str] = DIRECTION) -> pd.DataFrame:
+    """Add the mean rank (MR) and the rank of the mean rank (RoR).
+
+    Args:
+        means: a row a method, a column a metric. Candidates of one metric,
+            such as "AG (pixels)" and "AG (inner)", weigh together as one.
+        direction: metric -> whether "higher" or "lower" is better.
+
+    Returns the same table with two more columns. Rank 1 is the best and ties
+    take the lowest rank; MR is the mean of a method's ranks over the metrics,
+    RoR the rank of its MR. Both are missing where a mean is NaN.
+
+    Raises FusionError for a column that `direction` does not know.
+
+    Source: RegionFuse, supplement, Table 2.
+    """
+    ranks = means.apply(_ranks, direction=direction)
+    by_metric = ranks.T.groupby([_metric(label) for label in means]).mean().T
+    # Rounded, so that equal sums in another order stay equal.
+    mean_rank = by_metric.mean(axis=1, skipna=False).round(9)
+    return means.assign(MR=mean_rank, RoR=mean_rank.rank(method="min").astype("Int64"))
+
+
+def ranking(rows: pd.DataFrame, direction: Mapping[str, str] = DIRECTION) -> pd.DataFrame:
+    """Rank the methods of `evaluation.evaluate_folders`' table, the best first.
+
+    Returns a row a method: "method", the mean of each metric, MR and RoR (see
+    `rank`), and for each metric the mean difference to its best method ("EN
+    gap") with a 95 % interval ("EN gap low", "EN gap high"), by the paired
+    bootstrap over the images.
+
+    Raises FusionError unless all methods were scored on the same images.
+    """
+    values = {m: part.set_index("image") for m, part in rows.groupby("method", sort=False)}
+    first, *others = values
+    for method in others:
+        if not values[method].index.equals(values[first].index):
+            raise FusionError(
+                f"{first} and {method} were scored on different images: score both on the same."
+            )
+    means = rows.drop(columns="image").groupby("method", sort=False).mean()
+    gaps = {}
+    for label in means:
+        best = _ranks(means[label], direction).idxmin()
+        for method in means.index:
+            gap = values[method][label] - values[best][label]
+            gaps.setdefault(method, []).extend((gap.mean(), *bootstrap(gap)))
+    names = [label + part for label in means for part in GAP]
+    gaps = pd.DataFrame.from_dict(gaps, orient="index", columns=names)
+    return rank(means, direction).join(gaps).sort_values("RoR", kind="stable").reset_index()
+
+
+def format_ranking(
+    table: pd.DataFrame, width: int | None = None, direction: Mapping[str, str] = DIRECTION
+) -> str:
+    """The table of `ranking` as text: the means with marks, then the gaps.
+
+    width: of a line in characters, None for any.
+    """
+    labels = [label.removesuffix(GAP[0]) for label in table if label.endswith(GAP[0])]
+    means, gaps = {}, []
+    for label in labels:
+        ranks = _ranks(table[label], direction)
+        best = table["method"][ranks.idxmin()]
+        texts = []
+        for row, method in enumerate(table["method"]):
+            mean, gap, low, high = (table[label + part][row] for part in ("", *GAP))
+            mark = "*" if ranks[row] == 1 else "~" if low <= 0 <= high else " "
+            texts.append(f"{mean:.4f}{mark}")
+            if mark != "*":
+                gaps.append((label, method, f"{gap:+.4f}", f"[{low:+.4f}, {high:+.4f}]", best))
+        means[label] = texts
+    means |= {"MR": table["MR"].map("{:.2f}".format), "RoR": table["RoR"]}
+    text = format_rows(pd.DataFrame({"method": table["method"], **means}), width)
+    text += "\n* the best of a metric; ~ not told apart from it, the interval of the gap holds 0"
+    if gaps:
+        columns = ["metric", "method", "gap", "95 % interval", "to the best"]
+        text += f"\n\n{pd.DataFrame(gaps, columns=columns).to_string(index=False)}"
+    return text
+
+
+def format_rows(table: pd.DataFrame, width: int | None = None) -> str:
+    """A table as text; what `width` splits repeats the first column."""
+    first = table.columns[0]
+    rows = table.set_index(first).rename_axis(index=None, columns=first)
+    return rows.to_string(line_width=width, float_format="{:.4f}".format)
+
+
+def _ranks(means: pd.Series, direction: Mapping[str, str]) -> pd.Series:
+    metric = _metric(means.name)
+    if metric not in direction:
+        raise FusionError(f"There is no direction for {metric}: say whether higher or lower wins.")
+    return means.rank(method="min", ascending=direction[metric] == "lower")
+
+
+def _metric(label: str) -> str:
+    # Where a convention leaves a choice open, a label is "metric (candidate)".
+    return label.partition(" (")[0]

@@ -1,0 +1,124 @@
+"""Rows of scores, one an image: made while the next image is read, and kept on disk."""
+
+import csv
+import hashlib
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import TypeVar
+
+from fusionlib import settings
+from fusionlib.data import Pair, PairSet
+from fusionlib.files import write_whole
+from fusionlib.progress import progress as progress_bar
+
+# Part of every cache file's name: raise it when a metric or a protocol changes its values.
+METRICS_VERSION = 1
+IMAGES_BETWEEN_SAVES = 8
+
+Item, Result = TypeVar("Item"), TypeVar("Result")
+Rows = dict[tuple[str, str], dict[str, float]]  # image name, digest -> label -> value
+
+
+def make_rows(
+    pairs: PairSet,
+    load: Callable[[Pair], tuple],
+    score: Callable[..., dict[str, float]],
+    labels: Sequence[str],
+    digest: Callable[[Pair], str],
+    cache: Path | None,
+    title: str | None,
+) -> list[dict[str, float]]:
+    """One row a pair, in the order of `pairs`.
+
+    Args:
+        pairs: the sources.
+        load: reads what `score` takes; runs in another thread, one pair ahead.
+        score: the row of what `load` gave.
+        labels: what a row must hold, so that a kept one will do.
+        digest: what a pair's row depends on beside its name.
+        cache: CSV file where rows are kept between calls, or None.
+        title: of the progress bar; None shows none.
+
+    Whatever ends the work early, the rows that were made are kept.
+    """
+    rows = _read(cache) if cache and cache.exists() else {}
+
+    def prepare(pair: Pair) -> tuple:
+        key = (pair.name, hashlib.sha256(digest(pair).encode()).hexdigest()[:16])
+        is_kept = rows.get(key, {}).keys() >= set(labels)
+        return key, None if is_kept else load(pair)
+
+    keys, unsaved = [], 0
+    try:
+        for key, loaded in progress_bar(
+            _ahead(prepare, pairs), title or "", len(pairs), quiet=title is None
+        ):
+            keys.append(key)
+            if loaded is None:
+                continue
+            rows[key] = {**rows.get(key, {}), **score(*loaded)}
+            unsaved += 1
+            if cache and unsaved % IMAGES_BETWEEN_SAVES == 0:
+                _write(cache, rows)
+    finally:
+        if cache and unsaved:
+            _write(cache, rows)
+    return [rows[key] for key in keys]
+
+
+def kept_in(folder: Path, conditions: dict) -> Path:
+    """The cache file, in a run's folder, of rows scored under these conditions."""
+    parts = "_".join(str(value) for value in conditions.values())
+    return folder / "scores" / f"{parts}_v{METRICS_VERSION}.csv"
+
+
+def kept_for(fused_folder: Path, conditions: dict) -> Path | None:
+    """The cache file of a folder of fused images, in the run store.
+
+    None where the store can't be written: rows are then not kept.
+    """
+    place = hashlib.sha256(str(fused_folder.resolve()).encode()).hexdigest()[:16]
+    path = kept_in(settings.store_root() / "fused" / place, conditions)
+    with suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    return path if os.access(path.parent, os.W_OK) else None
+
+
+def _ahead(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+    """`map`, with the next item worked on while the caller uses the last one."""
+    with ThreadPoolExecutor(1) as pool:
+        pending = deque()
+        for item in items:
+            pending.append(pool.submit(work, item))
+            if len(pending) > 1:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+
+
+def _read(path: Path) -> Rows:
+    with path.open(newline="") as file:
+        return {
+            (row.pop("image"), row.pop("digest")): {
+                label: float(value) for label, value in row.items() if value
+            }
+            for row in csv.DictReader(file)
+        }
+
+
+def _write(path: Path, rows: Rows) -> None:
+    # Python writes a float so that it reads back equal.
+    labels = list(dict.fromkeys(label for values in rows.values() for label in values))
+
+    def write(beside: Path) -> None:
+        with beside.open("w", newline="") as file:
+            writer = csv.DictWriter(file, ["image", "digest", *labels], restval="")
+            writer.writeheader()
+            for (image, digest), values in rows.items():
+                writer.writerow({"image": image, "digest": digest, **values})
+
+    write_whole(path, write)
