@@ -1,5 +1,7 @@
 """Several metrics of a batch at once, under a named convention."""
 
+from functools import cache
+
 import torch
 
 from fusionlib.errors import FusionError
@@ -87,7 +89,7 @@ def score(fused, ir, vi, metrics=("EN", "MI", "VIF", "Qabf", "SSIM"), convention
             raise FusionError(
                 f"{name} has shape {tuple(image.shape)}: ΔE compares colours, give (B, 3, H, W)."
             )
-    _keep_memory(fused.device)
+    _keep_memory(fused.device.type)
     parts = [_score(calls, *images) for images in _shares(fused, ir, vi)]
     if len(parts) == 1:
         return parts[0]
@@ -130,9 +132,10 @@ def _shares(*images):
     return zip(*(x.split(count) for x in images), strict=True)
 
 
+@cache
 def _keep_memory(device):
     # Memory of this size that was freed once lets the C library (glibc) keep later buffers below
     # it for reuse; before that it hands each one back to the system and waits for fresh pages,
     # for up to half the time of a metric. The memory is never touched.
-    if device.type == "cpu":
+    if device == "cpu":
         torch.empty(31 * 2**20, dtype=torch.uint8)

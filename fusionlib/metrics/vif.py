@@ -77,8 +77,7 @@ def vif(fused, ir, vi, padding="none", centred=True):
 
 def _information(framed, weights, dtype):
     # Maps of fused, ir, vi -> (2, B) each: kept by the fused image, present in the source.
-    _, variances, covariances = local_moments(framed, weights)
-    variances, covariances = variances.to(dtype), covariances.to(dtype)
+    variances, covariances = (x.to(dtype) for x in local_moments(framed, weights)[1:])
     source = F.threshold(variances[1:], FLAT, 0.0)
     # g^2 var(S) is cov^2 / var(S); nothing is kept where the fused image is inverted.
     covariances = covariances.clamp_min(0)
