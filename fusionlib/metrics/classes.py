@@ -1,9 +1,9 @@
-"""A class a metric: the mean over a test set, batch by batch and in several processes.
+"""A class a metric: the mean over a test set, batch by batch, process by process.
 
     psnr = PSNR(peak=255)
     for fused, ir, vi in batches:
         psnr.update(fused, ir, vi)
-    torch.distributed.all_reduce(psnr.state)  # only in several processes
+    torch.distributed.all_reduce(psnr.state)  # in several processes, once, at the end
     psnr.compute()
 
 The fashion is that of torchmetrics, but all that a metric remembers is one
@@ -21,7 +21,7 @@ from fusionlib.metrics.intensity import cc, mse, psnr, scd, sd
 from fusionlib.metrics.ms_ssim import ms_ssim
 from fusionlib.metrics.perception import qcb, qcv
 from fusionlib.metrics.qabf import qabf
-from fusionlib.metrics.segmentation import confusion, iou_of
+from fusionlib.metrics.segmentation import check_classes, confusion, iou_of
 from fusionlib.metrics.sharpness import ag, ei, sf
 from fusionlib.metrics.ssim import ssim
 from fusionlib.metrics.vif import vif
@@ -94,8 +94,7 @@ class Metric(Sums):
     @torch.no_grad()
     def update(self, fused, ir=None, vi=None):
         """Score a batch; images and errors as for the metric's function."""
-        sources = {name: image for name, image in (("ir", ir), ("vi", vi)) if image is not None}
-        values = self.function(fused, **sources, **self.choices).double()
+        values = self.function(fused, ir, vi, **self.choices).double()
         self._add(torch.stack([torch.ones_like(values), values, values.square()]).sum(1))
 
     def compute(self):
@@ -124,8 +123,7 @@ class IoU(Sums):
     inputs = ("predicted", "labels")
 
     def __init__(self, classes, ignore=None):
-        if not isinstance(classes, int) or classes < 1:
-            raise FusionError(f"classes is {classes!r}: give the number of classes.")
+        check_classes(classes)
         super().__init__(classes=classes, ignore=ignore)
 
     def _shape(self):

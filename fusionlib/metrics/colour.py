@@ -7,7 +7,7 @@ import torch
 from fusionlib.metrics.inputs import check_images
 from fusionlib.metrics.safely import is_zero, root
 
-# Rows of linear sRGB to XYZ, and the white that they give (D65, 2 degree observer).
+# Rows of linear sRGB to XYZ, and D65's white for the 2 degree observer, as scikit-image has them.
 TO_XYZ = (
     (0.412453, 0.357580, 0.180423),
     (0.212671, 0.715160, 0.072169),

@@ -33,6 +33,8 @@ CONVENTIONS = {
     },
     # The metrics' own papers: MI in bits, SSIM with the range of 8-bit images.
     "standard": {
+        "SF": {"divisor": "pixels"},
+        "AG": {"divisor": "inner"},
         "MI": {"base": "2"},
         "SSIM": {
             "data_range": 255.0,

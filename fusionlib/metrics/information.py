@@ -33,7 +33,7 @@ def en(fused, ir=None, vi=None):
     entropy, image quality, and multispectral classification", J. Appl. Remote
     Sens. 2, 2008. Public evaluators agree to the fourth decimal.
     """
-    check_images(fused=fused, ir=ir, vi=vi)
+    check_images(optional=("ir", "vi"), fused=fused, ir=ir, vi=vi)
     return (_entropy(_counts(_levels(fused))) / math.log(2)).to(fused.dtype)
 
 
@@ -80,7 +80,8 @@ def mi(fused, ir, vi, base="e", stretch=False):
         fused, ir, vi: float tensors (B, 1, H, W) in [0, 1]. Levels are
             ``round(255 * x)``, so MI is not differentiable.
         base: "e" for nats, "2" for bits (1.4427 times as many).
-        stretch: first stretch each image's levels to 0..255.
+        stretch: first stretch each image's levels to 0..255, which matters only
+            for images off the 8-bit grid.
 
     Returns:
         tensor (B,), dtype and device of `fused`.
@@ -147,7 +148,7 @@ def _information(fused, source, stretch):
 
 @shared
 def _levels(image, stretch=False):
-    levels = grey_levels(image.detach()).flatten(1)
+    levels = grey_levels(image).detach().flatten(1)
     if stretch:
         levels = stretched(levels)
     # Values that rounding left just outside [0, 1] still become 0 or 255.
@@ -168,7 +169,7 @@ def _counts(values, bins=LEVELS):
     # (B, pixels) of integers below `bins` -> counts (B, bins), all in one bincount.
     count = len(values)
     if count > 1:
-        first = torch.arange(0, count * bins, bins, device=values.device, dtype=values.dtype)
+        first = torch.arange(0, count * bins, bins, device=values.device)
         values = values + first.unsqueeze(1)
     return torch.bincount(values.flatten(), minlength=count * bins).view(count, bins)
 

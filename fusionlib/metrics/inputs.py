@@ -7,22 +7,27 @@ from fusionlib.metrics.sharing import shared
 
 # Rounding may leave a tensor this far outside [0, 1]; more is another scale.
 _SLACK = 1e-3
+# Grey levels by which float32 may miss k/255, and a little more.
+_OFF_BY_FLOAT32 = 2e-5
 
 
-def check_images(smallest=1, channels=1, **images):
+def check_images(smallest=1, channels=1, optional=(), **images):
     """Refuse images that a metric can't score, naming the argument at fault.
 
     Args:
         smallest: least height and width in pixels that the metric can take.
         channels: 1 for grey images, 3 for RGB.
-        **images: tensors by argument name; a `None` is passed over. The first
-            one sets the shape, dtype and device of the others.
+        optional: names of images that may be `None`.
+        **images: tensors by argument name. The first one sets the shape, dtype
+            and device of the others.
 
     Raises:
         FusionError: not float32 or float64, not (B, channels, H, W), too small,
             unlike the first image, or with values outside [0, 1] or NaN.
     """
-    images = {name: image for name, image in images.items() if image is not None}
+    for name in optional:
+        if images[name] is None:
+            del images[name]
     first, model = next(iter(images.items()))
     for name, image in images.items():
         _check_image(name, image, smallest, channels)
@@ -42,10 +47,25 @@ def check_choice(name, value, choices):
         )
 
 
+def check_positive(name, value):
+    """Refuse what is not a positive number, naming the parameter."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+        raise FusionError(f"{name} is {value!r}: give a positive number.")
+
+
 @shared
 def grey_levels(image):
-    """Grey levels 0..255, unrounded: (B, H, W) of an image (B, 1, H, W)."""
-    return image.squeeze(1) * 255
+    """Grey levels 0..255, unrounded: (B, H, W) of an image (B, 1, H, W).
+
+    An 8-bit image has whole levels, also one in float64 that came by way of
+    float32, where 1/255 is another number: some metrics ask whether two levels
+    are equal.
+    """
+    levels = image.squeeze(1) * 255
+    if image.dtype == torch.float64:
+        off = (levels.round() - levels).detach()
+        levels = levels + off * (off.abs().amax((-2, -1), keepdim=True) < _OFF_BY_FLOAT32)
+    return levels
 
 
 @shared
@@ -55,6 +75,8 @@ def stacked_levels(fused, ir, vi):
 
 
 def _check_image(name, image, smallest, channels):
+    if image is None:
+        raise FusionError(f"{name} is None: this metric compares with both sources.")
     if str(getattr(image, "dtype", None)) not in ("torch.float32", "torch.float64"):
         raise FusionError(
             f"{name} must be a float32 or float64 tensor: divide 8-bit levels by 255 first."

@@ -2,9 +2,8 @@
 
 import torch
 
-from fusionlib.errors import FusionError
-from fusionlib.metrics.inputs import check_images, grey_levels, stacked_levels
-from fusionlib.metrics.safely import ratio, root
+from fusionlib.metrics.inputs import check_images, check_positive, grey_levels, stacked_levels
+from fusionlib.metrics.safely import is_zero, ratio, root
 from fusionlib.metrics.sharing import shared
 
 # A variance below this share of the numbers that it is a difference of is nothing but rounding.
@@ -31,7 +30,7 @@ def sd(fused, ir=None, vi=None):
     Source: Rao, "In-fibre Bragg grating sensors", Measurement Science and
     Technology 8(4), 1997, which the field cites for it. Public evaluators agree.
     """
-    check_images(fused=fused, ir=ir, vi=vi)
+    check_images(optional=("ir", "vi"), fused=fused, ir=ir, vi=vi)
     return root(grey_levels(fused).flatten(1).var(-1, correction=0))
 
 
@@ -56,7 +55,7 @@ def mse(fused, ir, vi, data_range=255.0):
     Source: as in the evaluator of CDDFuse. VIFB's value of this name is the root
     of the summed error over the number of pixels, which means nothing.
     """
-    _check_positive("data_range", data_range)
+    check_positive("data_range", data_range)
     check_images(fused=fused, ir=ir, vi=vi)
     return _squared_error(fused, ir, vi) * (data_range / 255) ** 2
 
@@ -85,11 +84,13 @@ def psnr(fused, ir, vi, peak="fused"):
     computes an MSE that means nothing and prints 59 dB for all methods.
     """
     if peak != "fused":
-        _check_positive("peak", peak)
+        check_positive("peak", peak)
     check_images(fused=fused, ir=ir, vi=vi)
     error = _squared_error(fused, ir, vi)
     highest = grey_levels(fused).amax((-2, -1)) if peak == "fused" else error.new_tensor(peak)
-    value = 10 * torch.log10(ratio(highest * highest, error))
+    quotient = ratio(highest * highest, error)
+    value = 10 * torch.log10(quotient + is_zero(quotient))
+    value = torch.where(quotient > 0, value, -torch.inf)
     return torch.where(error > 0, value, torch.inf)
 
 
@@ -169,8 +170,3 @@ def _covariances(fused, ir, vi):
 
 def _correlation(covariance, first, second):
     return ratio(covariance, root(first) * root(second))
-
-
-def _check_positive(name, value):
-    if isinstance(value, str) or not value > 0:
-        raise FusionError(f"{name} is {value!r}: give a positive number of grey levels.")

@@ -2,7 +2,7 @@
 
 from torch.nn import functional as F
 
-from fusionlib.metrics.inputs import check_choice, check_images, stacked_levels
+from fusionlib.metrics.inputs import check_choice, check_images, check_positive, stacked_levels
 from fusionlib.metrics.safely import is_zero
 from fusionlib.metrics.ssim import similarity
 from fusionlib.metrics.windows import frame, total
@@ -47,8 +47,7 @@ def ms_ssim(fused, ir, vi, data_range=1.0, odd="pad", reduction="sum"):
     """
     check_choice("odd", odd, ("pad", "crop"))
     check_choice("reduction", reduction, ("sum", "mean"))
-    if not data_range > 0:
-        check_choice("data_range", data_range, ("a positive number",))
+    check_positive("data_range", data_range)
     halvings = 2 ** (len(WEIGHTS) - 1)
     smallest = WINDOW_SIZE * halvings if odd == "crop" else (WINDOW_SIZE - 1) * halvings + 1
     check_images(smallest, fused=fused, ir=ir, vi=vi)

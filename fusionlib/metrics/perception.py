@@ -48,7 +48,8 @@ def qcb(fused, ir, vi, frequencies="nyquist", rounded=True):
     Source: Chen and Blum, "A new automated quality assessment algorithm for
     image fusion", Image and Vision Computing 27, 2009. "nyquist" and rounded is
     Liu's public evaluator, which VIFB uses; IVIF_ZOO halves the frequencies and
-    does not round (0.508 and 0.53 on the same MSRS images).
+    does not round (0.508 and 0.53 on the same MSRS images). Both give NaN, or
+    what rounding makes of it, where ours leaves pixels out.
     """
     check_choice("frequencies", frequencies, ("nyquist", "halved"))
     check_images(fused=fused, ir=ir, vi=vi)

@@ -47,7 +47,8 @@ OF_COLOUR = frozenset({"ΔE"})
 # buffers go back to the system after every operation: a batch of eight then takes a third longer
 # a pair than its images one by one.
 _SHARE = {"cpu": 2**19}
-_SHARE_OF_OTHERS = 2**25
+_SHARE_OF_OTHERS = 2**22  # of some 450 bytes a pixel
+_LEAST = 2**16  # pixels whose memory the joint histogram of an image takes, however small it is
 
 
 def columns(metrics, convention="bsp"):
@@ -84,6 +85,9 @@ def score(fused, ir, vi, metrics=("EN", "MI", "VIF", "Qabf", "SSIM"), convention
             can't score; unknown names are found before anything is computed.
     """
     calls = _calls(metrics, convention)
+    for name, image in (("fused", fused), ("ir", ir), ("vi", vi)):
+        if not isinstance(image, torch.Tensor):
+            raise FusionError(f"{name} is of type {type(image).__name__}: give a tensor.")
     for name, image in (("fused", fused), ("vi", vi)):
         if any(metric in OF_COLOUR for _, metric, _ in calls) and image.shape[1:2] != (3,):
             raise FusionError(
@@ -128,14 +132,14 @@ def _shares(*images):
     if model.ndim != 4 or model.numel() == 0 or any(len(x) != len(model) for x in others):
         return [images]  # which the metrics refuse
     share = _SHARE.get(model.device.type, _SHARE_OF_OTHERS)
-    count = max(1, share // model.shape[-2:].numel())
+    count = max(1, share // max(_LEAST, model.shape[-2:].numel()))
     return zip(*(x.split(count) for x in images), strict=True)
 
 
 @cache
 def _keep_memory(device):
     # Memory of this size that was freed once lets the C library (glibc) keep later buffers below
-    # it for reuse; before that it hands each one back to the system and waits for fresh pages,
-    # for up to half the time of a metric. The memory is never touched.
+    # it for reuse. Before, it hands each one back to the system and waits for fresh pages, some
+    # thousands a call, for a tenth of the time and more. The memory is never touched.
     if device == "cpu":
         torch.empty(31 * 2**20, dtype=torch.uint8)

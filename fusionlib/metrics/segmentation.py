@@ -4,6 +4,14 @@ import torch
 
 from fusionlib.errors import FusionError
 
+_INTEGERS = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
+
+
+def check_classes(classes):
+    """Refuse what is not a number of classes."""
+    if isinstance(classes, bool) or not isinstance(classes, int) or classes < 1:
+        raise FusionError(f"classes is {classes!r}: give the number of classes.")
+
 
 def confusion(predicted, labels, classes, ignore=None):
     """Count which class was predicted where which is labelled.
@@ -19,22 +27,25 @@ def confusion(predicted, labels, classes, ignore=None):
     Raises:
         FusionError: shapes that differ, or a class that can't be.
     """
+    check_classes(classes)
+    for name, values in (("predicted", predicted), ("labels", labels)):
+        if getattr(values, "dtype", None) not in _INTEGERS:
+            raise FusionError(f"{name} must be a tensor of integers: give class numbers.")
     if predicted.shape != labels.shape or labels.ndim != 3:
         raise FusionError(
             f"predicted has shape {tuple(predicted.shape)} and labels {tuple(labels.shape)}: "
             "give both as (B, H, W)."
         )
+    predicted, labels = predicted.long(), labels.long()
     counted = torch.ones_like(labels, dtype=torch.bool) if ignore is None else labels != ignore
     for name, values in (("predicted", predicted), ("labels", labels)):
-        if values.is_floating_point() or values.dtype == torch.bool:
-            raise FusionError(f"{name} has dtype {values.dtype}: give class numbers as integers.")
         wrong = counted & ((values < 0) | (values >= classes))
         if wrong.any():
             raise FusionError(
                 f"{name} holds class {values[wrong][0].item()}: classes go from 0 to {classes - 1}."
             )
     image = torch.arange(len(labels), device=labels.device).view(-1, 1, 1)
-    cells = (image * classes + labels.long()) * classes + predicted.long()
+    cells = (image * classes + labels) * classes + predicted
     counts = torch.bincount(cells[counted], minlength=len(labels) * classes * classes)
     return counts.view(-1, classes, classes)
 

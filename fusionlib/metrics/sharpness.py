@@ -35,7 +35,7 @@ def sf(fused, ir=None, vi=None, divisor="differences"):
     pixels (0.1 % less at 480x640).
     """
     check_choice("divisor", divisor, ("differences", "pixels"))
-    check_images(2, fused=fused, ir=ir, vi=vi)
+    check_images(2, optional=("ir", "vi"), fused=fused, ir=ir, vi=vi)
     x, total = grey_levels(fused), 0
     for step in (x[..., 1:] - x[..., :-1], x[..., 1:, :] - x[..., :-1, :]):
         count = (step if divisor == "differences" else x)[0].numel()
@@ -68,7 +68,7 @@ def ag(fused, ir=None, vi=None, divisor="pixels"):
     480x640.
     """
     check_choice("divisor", divisor, ("pixels", "inner"))
-    check_images(2, fused=fused, ir=ir, vi=vi)
+    check_images(2, optional=("ir", "vi"), fused=fused, ir=ir, vi=vi)
     height, width = fused.shape[-2:]
     down, across = torch.gradient(grey_levels(fused), dim=(-2, -1))
     count = height * width if divisor == "pixels" else (height - 1) * (width - 1)
@@ -99,5 +99,5 @@ def ei(fused, ir=None, vi=None, padding="replicate"):
     replicates, IVIF_ZOO pads with zeros.
     """
     check_choice("padding", padding, ("replicate", "zeros"))
-    check_images(fused=fused, ir=ir, vi=vi)
+    check_images(optional=("ir", "vi"), fused=fused, ir=ir, vi=vi)
     return root(squared_length(*sobel(grey_levels(fused), padding))).mean((-2, -1))

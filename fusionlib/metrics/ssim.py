@@ -3,7 +3,7 @@
 import torch
 
 from fusionlib.errors import FusionError
-from fusionlib.metrics.inputs import check_choice, check_images, stacked_levels
+from fusionlib.metrics.inputs import check_choice, check_images, check_positive, stacked_levels
 from fusionlib.metrics.windows import (
     frame,
     gaussian,
@@ -54,7 +54,7 @@ def ssim(
     here. CDDFuse's hands float images of 0..255 to scikit-image 0.19, which takes
     the range of floats, -1..1: data range 2 with a uniform 7x7 window, summed
     (the default here). IVIF_ZOO amounts to range 1 with an 11x11 Gaussian,
-    summed; Tang's to the same, averaged; VIFB uses range 255, summed. Ranges 1
+    summed; Tang's to much the same, averaged; VIFB uses range 255, summed. Ranges 1
     and 2 agree to 0.01; range 255 gives 1.4 where they give 1.0.
     """
     _check_parameters(data_range, window, window_size, sigma)
@@ -141,6 +141,5 @@ def _check_parameters(data_range, window, window_size, sigma):
     check_choice("window", window, ("uniform", "gaussian"))
     if not isinstance(window_size, int) or window_size < 3 or window_size % 2 == 0:
         raise FusionError(f"window_size is {window_size!r}: give an odd number of pixels from 3.")
-    for name, value in (("data_range", data_range), ("sigma", sigma)):
-        if not value > 0:
-            raise FusionError(f"{name} is {value!r}: give a positive number.")
+    check_positive("data_range", data_range)
+    check_positive("sigma", sigma)

@@ -5,7 +5,6 @@ from torch.nn import functional as F
 
 from fusionlib.metrics.inputs import check_choice, check_images, stacked_levels
 from fusionlib.metrics.safely import ratio
-from fusionlib.metrics.sharing import sharing
 from fusionlib.metrics.windows import (
     frame,
     gaussian,
@@ -44,7 +43,8 @@ def vif(fused, ir, vi, padding="none", centred=True):
             float64, the rest in the images' dtype.
         padding: "none", windows wholly inside the image; "zeros", a window
             around every pixel, with zeros beyond the border.
-        centred: False puts the Gaussian half a pixel off its window's middle.
+        centred: False samples the Gaussian up to a pixel off its window's
+            middle, and somewhat narrower.
 
     Returns:
         tensor (B,), dtype and device of `fused`. Differentiable.
@@ -61,16 +61,17 @@ def vif(fused, ir, vi, padding="none", centred=True):
     check_choice("padding", padding, ("none", "zeros"))
     check_images(SMALLEST, fused=fused, ir=ir, vi=vi)
     maps, kept, present = stacked_levels(fused, ir, vi), 0, 0
-    with sharing():  # smoothing starts from the frame of the scale before
-        for scale, size in enumerate(WINDOW_SIZES):
-            weights = gaussian(size, size * SIGMA_PER_SIZE, centred)
-            edge = size // 2 if padding == "zeros" else 0
-            if scale > 0:
-                framed = frame(maps, edge)
-                width = (framed.width - size) // 2 + 1
-                maps = whole(window_means(framed, weights, stride=2), width)
-            kept_here, present_here = _information(frame(maps, edge), weights, fused.dtype)
-            kept, present = kept + kept_here, present + present_here
+    for scale, size in enumerate(WINDOW_SIZES):
+        weights = gaussian(size, size * SIGMA_PER_SIZE, centred)
+        edge = size // 2 if padding == "zeros" else 0
+        if scale == 0 or edge:  # else the frame of the scale before will do
+            framed = frame(maps, edge)
+        if scale > 0:
+            width = (framed.width - size) // 2 + 1
+            maps = whole(window_means(framed, weights, stride=2), width)
+            framed = frame(maps, edge)
+        kept_here, present_here = _information(framed, weights, fused.dtype)
+        kept, present = kept + kept_here, present + present_here
     # Where there is nothing to keep, both sums are 0 and all of it is kept.
     return torch.where(present > 0, ratio(kept, present), 1).sum(0)
 

@@ -82,9 +82,16 @@ def test_refused_images_leave_no_trace():
     before = mean.state.clone()
     with pytest.raises(FusionError, match=r"^vi has shape"):
         mean.update(GREY[0], GREY[1], GREY[2][..., 1:])
-    with pytest.raises(TypeError, match="vi"):
+    with pytest.raises(FusionError, match="^vi is None"):
         mean.update(GREY[0], GREY[1])
     assert torch.equal(mean.state, before)
+
+
+def test_a_source_that_a_metric_does_not_use_may_be_left_out():
+    rgb, other = torch.rand(2, 2, 3, 20, 20)
+    mean = classes.DeltaE()
+    mean.update(rgb, None, other)
+    torch.testing.assert_close(mean.compute(), metrics.delta_e(rgb, None, other).double().mean())
 
 
 def test_merging_equals_seeing_all():

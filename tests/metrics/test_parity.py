@@ -41,6 +41,13 @@ def test_equals_the_slow_reference(name, dtype):
 
 
 @EVERY
+def test_float64_that_came_by_way_of_float32_is_no_less_exact(name):
+    # As `read_grey(...).double()` is: k/255 in float32 is not k/255 in float64.
+    batch = [image.float().double() for image in CASES[name].images(torch.float64)]
+    parity.assert_equal(CASES[name](*batch), expected(name))
+
+
+@EVERY
 def test_an_image_scores_the_same_alone_and_in_a_batch(name):
     case = CASES[name]
     batch = case.images()

@@ -70,6 +70,8 @@ def test_standard_is_what_the_metrics_own_papers_mean():
     assert torch.equal(values["SSIM"], expected)
     assert torch.equal(values["MS-SSIM"], metrics.ms_ssim(*LARGE, data_range=255, odd="crop"))
     assert torch.equal(values["PSNR"], metrics.psnr(*LARGE, peak=255))
+    assert torch.equal(values["SF"], metrics.sf(*LARGE, divisor="pixels"))
+    assert torch.equal(values["AG"], metrics.ag(*LARGE, divisor="inner"))
     assert (values["SSIM"] > score(*LARGE)["SSIM"]).all()
 
 
@@ -168,6 +170,10 @@ MANY = [image.repeat(70, 1, 1, 1) for image in (FUSED, IR, VI)]  # several slice
         (lambda: metrics.delta_e(COLOURS[0], IR, VI), "^vi has shape"),
         (lambda: metrics.mi(FUSED, IR, VI.expand(3, 3, -1, -1)), "^vi has shape.*one grey channel"),
         (lambda: metrics.en(FUSED[0]), "^fused has shape"),
+        (lambda: metrics.qabf(FUSED, None, VI), "^ir is None"),
+        (lambda: score(FUSED, IR, None), "^vi is of type NoneType"),
+        (lambda: score(FUSED.numpy(), IR, VI), "^fused is of type ndarray"),
+        (lambda: metrics.psnr(FUSED, IR, VI, peak="255"), "^peak is '255'"),
         (lambda: metrics.en(FUSED[:0]), "^fused has shape"),
         (lambda: score(FUSED[:0], IR[:0], VI[:0]), "^fused has shape"),
         (lambda: score(FUSED[0], IR[0], VI[0]), "^fused has shape"),

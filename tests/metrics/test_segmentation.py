@@ -73,7 +73,9 @@ def test_what_lies_under_an_ignored_label_does_not_matter():
     [
         (lambda p, x: metrics.confusion(p, x[:, 1:], 9), "^predicted has shape"),
         (lambda p, x: metrics.iou(p[0], x[0], 9), "^predicted has shape"),
-        (lambda p, x: metrics.iou(p.float(), x, 9), "^predicted has dtype"),
+        (lambda p, x: metrics.iou(p.float(), x, 9), "^predicted must be a tensor of integers"),
+        (lambda p, x: metrics.iou(p, x.numpy(), 9), "^labels must be a tensor of integers"),
+        (lambda p, x: metrics.iou(p, x, 9.0), "^classes is 9.0"),
         (lambda p, x: metrics.iou(p, x, 5), "holds class [5-8]: classes go from 0 to 4"),
         (lambda p, x: metrics.miou(p, x - 1, 9), "^labels holds class -1"),
         (lambda p, x: metrics.miou(p + 255, x, 9, 255), "^predicted holds class 2"),
