@@ -82,7 +82,7 @@ def test_refused_images_leave_no_trace():
     before = mean.state.clone()
     with pytest.raises(FusionError, match=r"^vi has shape"):
         mean.update(GREY[0], GREY[1], GREY[2][..., 1:])
-    with pytest.raises(FusionError, match="^vi is None"):
+    with pytest.raises(FusionError, match=r"^vi is None"):
         mean.update(GREY[0], GREY[1])
     assert torch.equal(mean.state, before)
 

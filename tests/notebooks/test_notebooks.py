@@ -17,6 +17,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 METRICS = ["EN", "MI", "VIF", "Qabf", "SSIM"]
 TABLE1 = "beyond_strict_pairing/table1_generalisation"
 FIGURE2 = "beyond_strict_pairing/fig2_convergence"
+SCORING = "walkthroughs/how_fusion_is_scored"
 
 
 @pytest.fixture(scope="module")
@@ -154,6 +155,33 @@ def test_figure2_follows_runs_of_table1(folder_of):
     )
     assert figure2 < table1
     assert len(figure2) == 2 * profile("smoke").seeds
+
+
+def test_scoring_measures_what_metrics_reward(folder_of):
+    folder = folder_of[SCORING]
+    numbers = record_of(folder)["numbers"]
+    assert numbers["gains"]["noise σ 10"]["SF"] > 10 > -10 > numbers["gains"]["noise σ 10"]["VIF"]
+    assert "noise σ 10" in numbers["fooled"]["EN"]
+    assert "noise" not in numbers["fooled"]["SSIM"]
+    assert numbers["ssim"]["255"] > numbers["ssim"]["2"] + 0.1
+    assert numbers["ssim"]["2"] == pytest.approx(numbers["start"]["SSIM"], abs=1e-4)
+    rewards = pd.read_csv(folder / "rewards.csv").set_index("metric")
+    assert rewards["noise σ 10"].to_dict() == pytest.approx(
+        numbers["gains"]["noise σ 10"], rel=1e-4, abs=1e-4
+    )
+    stretch = pd.read_csv(folder / "stretch.csv").set_index("metric")
+    assert stretch.loc["EN", "stretched, then rounded"] > stretch.loc["EN", "clipped"] + 0.1
+    assert stretch.loc["EN", "rounded, then stretched"] == stretch.loc["EN", "clipped"]
+
+
+def test_scoring_is_static_without_a_reader(folder_of):
+    text = shown(folder_of[SCORING])
+    assert "application/vnd.jupyter.widget" not in (
+        folder_of[SCORING] / "notebook.ipynb"
+    ).read_text(encoding="utf-8")
+    assert text.count("<summary>Answer</summary>") == 5
+    for code in ("def en(", "def similarity(", "def vif("):
+        assert code in text
 
 
 def test_again_in_the_same_store_trains_nothing(root, folder_of):
