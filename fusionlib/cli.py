@@ -1,7 +1,8 @@
 """The command `fusionlib`: the package's verbs for a shell.
 
-Each verb imports what it needs when it runs, so that `fusionlib --help` is quick.
-Exit codes: 0 well, 1 something failed on the way, 2 bad input, 130 interrupted.
+Each verb imports what it needs when it runs, so that `fusionlib --help` is
+quick. Exit codes: 0 well, 1 something failed on the way, 2 bad input, 130
+interrupted.
 """
 
 import argparse
@@ -25,7 +26,8 @@ def main(argv: list[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         print(
-            "fusionlib: interrupted; what is finished is kept, run the same command to go on.",
+            "fusionlib: interrupted; finished runs and their scores are kept, run the same command "
+            "again.",
             file=sys.stderr,
         )
         return 130
@@ -74,18 +76,25 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--data", help=data_help)
 
     sub = add(verbs, "evaluate", _evaluate, "score folders of fused images, and rank several")
+    sub.usage = (
+        "%(prog)s [options] FUSED_DIR [FUSED_DIR ...] IR_DIR VI_DIR\n"
+        "       %(prog)s [options] FUSED_DIR [FUSED_DIR ...] --dataset NAME"
+    )
     sub.add_argument(
         "folders",
         nargs="+",
-        metavar="FOLDER",
-        help="of fused images, one a method; then that of the infrared and that of the visible "
-        "images, unless there is --dataset",
+        metavar="FUSED_DIR",
+        help="folder of fused images, one a method; after the last one IR_DIR and VI_DIR, those "
+        "of the infrared and of the visible images, unless there is --dataset",
     )
-    sub.add_argument("--dataset", help="take the pairs of this dataset")
+    sub.add_argument("--dataset", metavar="NAME", help="take the pairs of this dataset")
     sub.add_argument("--split", default="test", help="split of the dataset (default: test)")
     sub.add_argument("--data", help=data_help)
     sub.add_argument(
-        "--convention", default="bsp", help="whose definitions: bsp (default), ssvif, ..."
+        "--convention",
+        default="bsp",
+        metavar="NAME",
+        help="whose definitions: bsp (default), ssvif, regionfuse or standard",
     )
     sub.add_argument(
         "--metrics", metavar="EN,MI,...", help="or all (default: those of the convention's paper)"
@@ -194,9 +203,14 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     methods = folders.methods(fused)
     if arguments.ranking and len(methods) == 1:
         raise FusionError("--ranking compares folders of fused images: name two or more.")
-    for file in filter(None, (arguments.csv, arguments.ranking)):
-        if not Path(file).absolute().parent.is_dir():
+    tables = [Path(file).resolve() for file in (arguments.csv, arguments.ranking) if file]
+    for file in tables:
+        if file.is_dir():
+            raise FusionError(f"{file} is a folder: name a file for the table.")
+        if not file.parent.is_dir():
             raise FusionError(f"There is no folder for the table {file}: make it first.")
+    if len(set(tables)) < len(tables):
+        raise FusionError(f"--csv and --ranking both name {tables[0]}: name two files.")
     if arguments.dataset:
         pairs = open_pairs(arguments.dataset, arguments.split, arguments.data)
     else:

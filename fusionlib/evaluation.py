@@ -1,6 +1,5 @@
 """Score a model, a run or folders of fused images: one row an image."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from functools import cache as once
@@ -17,7 +16,7 @@ from fusionlib.errors import FusionError
 from fusionlib.inference import Protocol, fuse
 from fusionlib.metrics import METRICS as KNOWN
 from fusionlib.metrics import OF_COLOUR, PRINTED, columns, score
-from fusionlib.rows import kept_for, kept_in, make_rows
+from fusionlib.rows import kept_in, make_rows
 
 if TYPE_CHECKING:
     from fusionlib.training import Run
@@ -30,7 +29,7 @@ def evaluate(
     pairs: PairSet,
     protocol: str | Protocol = "released",
     convention: str = "bsp",
-    metrics: Sequence[str] = METRICS,
+    metrics: Sequence[str] | str | None = METRICS,
     step: int | None = None,
     precision: str = "float32",
     progress: bool = True,
@@ -46,8 +45,8 @@ def evaluate(
         pairs: the test set.
         protocol: name or `Protocol`, see `fusionlib.inference`.
         convention: see `fusionlib.metrics.score`.
-        metrics: names from `fusionlib.metrics.METRICS` but ΔE, in the order of
-            the columns.
+        metrics: as `evaluate_folders` takes them, but without ΔE, which needs
+            colour: None and "all" pass it over.
         step: which of the run's snapshots; None is the last step. Only for
             runs.
         precision: "float32" or "bfloat16", of the model alone.
@@ -66,12 +65,14 @@ def evaluate(
         raise FusionError("step chooses a snapshot of a run: leave it out for a model.")
     if not is_model and step is None:
         step = subject.spec.total_steps
-    labels = columns(metrics, convention)
-    if coloured := OF_COLOUR.intersection(metrics):
+    chosen, named = choose(metrics, convention)
+    if named and (coloured := OF_COLOUR.intersection(chosen)):
         raise FusionError(
             f"{min(coloured)} needs colour, but a network's grey images are scored here: write "
             "fused images in colour and score their folder."
         )
+    chosen = [metric for metric in chosen if metric not in OF_COLOUR]
+    labels = columns(chosen, convention)
     conditions = {
         "dataset": pairs.dataset,
         "split": pairs.split,
@@ -87,14 +88,13 @@ def evaluate(
 
     def score_one(ir: Tensor, vi: Tensor) -> dict[str, float]:
         fused = fuse(model(), ir, vi, protocol, precision)
-        return _values(fused, ir, vi, metrics, convention)
+        return _values(fused, ir, vi, chosen, convention)
 
     rows = make_rows(
         pairs,
         load,
         score_one,
         labels,
-        digest=lambda pair: pair.digest,
         cache=None if is_model else kept_in(subject.folder, conditions),
         title=f"score {pairs.dataset} {pairs.split}" if progress else None,
     )
@@ -133,8 +133,7 @@ def evaluate_folders(
 ) -> pd.DataFrame:
     """Score the fused images of several methods, found as `folders.match` does.
 
-    Rows are kept in the run store by the images' bytes, so that a killed
-    evaluation goes on where it was. In memory are one pair and the next one.
+    In memory are one pair and the next one. No rows are kept between calls.
 
     Args:
         fused_folders: method -> folder; `folders.methods` makes short names.
@@ -166,7 +165,6 @@ def evaluate_folders(
     tables = []
     for method, files in found.files.items():
         rows = _folder_rows(
-            Path(fused_folders[method]),
             files,
             found.pairs,
             chosen,
@@ -242,7 +240,6 @@ def _left_out(metrics: Sequence[str], convention: str, found: folders.Matched) -
 
 
 def _folder_rows(
-    folder: Path,
     files: dict[str, Path],
     pairs: PairSet,
     metrics: Sequence[str],
@@ -252,10 +249,6 @@ def _folder_rows(
     colour = bool(OF_COLOUR.intersection(metrics))
     read = images.read_colour if colour else images.read_grey
 
-    def digest(pair: Pair) -> str:
-        with files[pair.name].open("rb") as file:
-            return f"{pair.digest} {hashlib.file_digest(file, 'sha256').hexdigest()}"
-
     def load(pair: Pair) -> tuple[Tensor, Tensor, Tensor]:
         vi = pair.vi_rgb if colour else pair.vi
         return read(files[pair.name])[None], pair.ir[None], vi[None]
@@ -263,16 +256,8 @@ def _folder_rows(
     def score_one(fused: Tensor, ir: Tensor, vi: Tensor) -> dict[str, float]:
         return _values(fused, ir, vi, metrics, convention)
 
-    conditions = {"dataset": pairs.dataset, "split": pairs.split, "convention": convention}
-    return make_rows(
-        pairs,
-        load,
-        score_one,
-        columns(metrics, convention),
-        digest=digest,
-        cache=kept_for(folder, conditions),
-        title=title,
-    )
+    labels = columns(metrics, convention)
+    return make_rows(pairs, load, score_one, labels, cache=None, title=title)
 
 
 def _values(

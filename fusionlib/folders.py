@@ -1,8 +1,8 @@
-"""Which file of a folder of fused images belongs to which pair, before anything is scored."""
+"""Which fused image belongs to which pair, settled before scoring."""
 
 import os
-import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -53,9 +53,10 @@ def match(
 ) -> Matched:
     """Find each pair's fused image in each folder, by its name without suffix.
 
-    Where all names of a folder stand within the same other text (001_fused.png,
-    MSRS_001.png), that text is passed over. Of the images only the headers are
-    read.
+    Where no file of a folder has a pair's name, names may stand within other
+    text (001_fused.png, MSRS_001.png): the text that goes with the most names
+    is passed over, unless two go with equally many. Of the images only the
+    headers are read.
 
     Args:
         folders: method -> folder.
@@ -64,9 +65,11 @@ def match(
             of refusing a folder that lacks some.
         progress: show a bar.
 
-    Raises FusionError for a folder that is missing or lacks images (unless
-    `common`), two files of one name, and images of different sizes.
+    Raises FusionError for no folder, one that is missing or lacks images
+    (unless `common`), two files of one name, and images of different sizes.
     """
+    if not folders:
+        raise FusionError("There is no folder to score: name a method and its fused images.")
     found = {method: _files(Path(folder)) for method, folder in folders.items()}
     files = {method: _named(stems, pairs.names) for method, stems in found.items()}
     passed_over = {}
@@ -115,18 +118,26 @@ def _files(folder: Path) -> dict[str, list[Path]]:
 
 def _named(stems: dict[str, list[Path]], names: Sequence[str]) -> dict[str, list[Path]]:
     named = {name: stems[name] for name in names if name in stems}
-    if not named:
-        longest = max(names, key=len)
-        around = {
-            (stem[: place.start()], stem[place.end() :])
-            for stem in stems
-            for place in re.finditer(re.escape(longest), stem)
-        }
-        whole = [(a, b) for a, b in around if all(f"{a}{name}{b}" in stems for name in names)]
-        if len(whole) == 1:  # with two, such as 001_ir and 001_fused, nobody knows which is meant
-            before, after = whole[0]
-            return {name: stems[f"{before}{name}{after}"] for name in names}
-    return named
+    if named:
+        return named
+    around = _around(stems, set(names)).most_common(2)
+    counts = [count for _, count in around]
+    if not counts or counts.count(counts[0]) > 1:
+        return {}  # of two, such as 001_ir and 001_fused, nobody knows which is meant
+    before, after = around[0][0]
+    whole = {name: f"{before}{name}{after}" for name in names}
+    return {name: stems[stem] for name, stem in whole.items() if stem in stems}
+
+
+def _around(stems: Iterable[str], names: set[str]) -> Counter:
+    """The texts before and after a name -> how many names stand between them."""
+    return Counter(
+        (stem[:start], stem[end:])
+        for stem in stems
+        for start in range(len(stem))
+        for end in range(start + 1, len(stem) + 1)
+        if stem[start:end] in names
+    )
 
 
 def _lacks(folder: str | Path, missing: list[str], extra: list[str]) -> str:

@@ -1,7 +1,8 @@
-"""Rank methods by the mean of each metric, with intervals that say how sure a rank is."""
+"""Rank methods by each metric, with intervals that say how sure a rank is."""
 
 from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
 
 from fusionlib.errors import FusionError
@@ -9,6 +10,7 @@ from fusionlib.metrics import DIRECTION
 from fusionlib.statistics import bootstrap
 
 GAP = (" gap", " gap low", " gap high")
+FEWEST = 20  # images, for methods to be told apart
 
 
 def rank(means: pd.DataFrame, direction: Mapping[str, str] = DIRECTION) -> pd.DataFrame:
@@ -37,13 +39,23 @@ def rank(means: pd.DataFrame, direction: Mapping[str, str] = DIRECTION) -> pd.Da
 def ranking(rows: pd.DataFrame, direction: Mapping[str, str] = DIRECTION) -> pd.DataFrame:
     """Rank the methods of `evaluation.evaluate_folders`' table, the best first.
 
-    Returns a row a method: "method", the mean of each metric, MR and RoR (see
-    `rank`), and for each metric the mean difference to its best method ("EN
-    gap") with a 95 % interval ("EN gap low", "EN gap high"), by the paired
-    bootstrap over the images.
+    The table that the command `evaluate --csv` writes for several folders will
+    do as well: its column "name" stands for "image".
+
+    Returns a row a method: "method", how many "images" it has, the mean of each
+    metric, MR and RoR (see `rank`), and for each metric the mean difference to
+    its best method ("EN gap") with a 95 % interval ("EN gap low", "EN gap
+    high"), by the paired bootstrap over the images. These are missing where a
+    difference is not finite.
 
     Raises FusionError unless all methods were scored on the same images.
     """
+    rows = rows.rename(columns={"name": "image"})
+    for column in ("method", "image"):
+        if column not in rows:
+            raise FusionError(
+                f"The rows have no column {column!r}: rank the table of several folders."
+            )
     values = {m: part.set_index("image") for m, part in rows.groupby("method", sort=False)}
     first, *others = values
     for method in others:
@@ -57,10 +69,13 @@ def ranking(rows: pd.DataFrame, direction: Mapping[str, str] = DIRECTION) -> pd.
         best = _ranks(means[label], direction).idxmin()
         for method in means.index:
             gap = values[method][label] - values[best][label]
-            gaps.setdefault(method, []).extend((gap.mean(), *bootstrap(gap)))
+            mean = gap.mean() if np.isfinite(gap).all() else float("nan")
+            gaps.setdefault(method, []).extend((mean, *bootstrap(gap)))
     names = [label + part for label in means for part in GAP]
     gaps = pd.DataFrame.from_dict(gaps, orient="index", columns=names)
-    return rank(means, direction).join(gaps).sort_values("RoR", kind="stable").reset_index()
+    table = rank(means, direction).join(gaps).sort_values("RoR", kind="stable").reset_index()
+    table.insert(1, "images", len(values[first]))
+    return table
 
 
 def format_ranking(
@@ -68,9 +83,13 @@ def format_ranking(
 ) -> str:
     """The table of `ranking` as text: the means with marks, then the gaps.
 
+    A method counts as told apart from the best one where the interval of its
+    gap is finite and excludes 0, from `FEWEST` images on.
+
     width: of a line in characters, None for any.
     """
     labels = [label.removesuffix(GAP[0]) for label in table if label.endswith(GAP[0])]
+    few = table["images"].min() < FEWEST
     means, gaps = {}, []
     for label in labels:
         ranks = _ranks(table[label], direction)
@@ -78,14 +97,19 @@ def format_ranking(
         texts = []
         for row, method in enumerate(table["method"]):
             mean, gap, low, high = (table[label + part][row] for part in ("", *GAP))
-            mark = "*" if ranks[row] == 1 else "~" if low <= 0 <= high else " "
+            apart = not few and np.isfinite((low, high)).all() and not low <= 0 <= high
+            mark = "*" if ranks[row] == 1 else " " if apart else "~"
             texts.append(f"{mean:.4f}{mark}")
             if mark != "*":
                 gaps.append((label, method, f"{gap:+.4f}", f"[{low:+.4f}, {high:+.4f}]", best))
         means[label] = texts
     means |= {"MR": table["MR"].map("{:.2f}".format), "RoR": table["RoR"]}
     text = format_rows(pd.DataFrame({"method": table["method"], **means}), width)
-    text += "\n* the best of a metric; ~ not told apart from it, the interval of the gap holds 0"
+    text += "\n* the best of a metric; ~ "
+    if few:
+        text += f"too few images to tell methods apart (below {FEWEST})"
+    else:
+        text += "not told apart from it, the interval of the gap holds 0 or is not finite"
     if gaps:
         columns = ["metric", "method", "gap", "95 % interval", "to the best"]
         text += f"\n\n{pd.DataFrame(gaps, columns=columns).to_string(index=False)}"

@@ -1,22 +1,19 @@
-"""Rows of scores, one an image: made while the next image is read, and kept on disk."""
+"""Rows of scores, one an image; those of runs are kept on disk."""
 
 import csv
 import hashlib
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
-from fusionlib import settings
 from fusionlib.data import Pair, PairSet
 from fusionlib.files import write_whole
 from fusionlib.progress import progress as progress_bar
 
 # Part of every cache file's name: raise it when a metric or a protocol changes its values.
-METRICS_VERSION = 1
+METRICS_VERSION = 2
 IMAGES_BETWEEN_SAVES = 8
 
 Item, Result = TypeVar("Item"), TypeVar("Result")
@@ -28,7 +25,6 @@ def make_rows(
     load: Callable[[Pair], tuple],
     score: Callable[..., dict[str, float]],
     labels: Sequence[str],
-    digest: Callable[[Pair], str],
     cache: Path | None,
     title: str | None,
 ) -> list[dict[str, float]]:
@@ -39,16 +35,16 @@ def make_rows(
         load: reads what `score` takes; runs in another thread, one pair ahead.
         score: the row of what `load` gave.
         labels: what a row must hold, so that a kept one will do.
-        digest: what a pair's row depends on beside its name.
-        cache: CSV file where rows are kept between calls, or None.
+        cache: CSV file where rows are kept between calls, an image by its name
+            and its sources' bytes; None keeps none.
         title: of the progress bar; None shows none.
 
-    Whatever ends the work early, the rows that were made are kept.
+    Whatever ends the work early, the rows that were made are in the file.
     """
     rows = _read(cache) if cache and cache.exists() else {}
 
     def prepare(pair: Pair) -> tuple:
-        key = (pair.name, hashlib.sha256(digest(pair).encode()).hexdigest()[:16])
+        key = (pair.name, hashlib.sha256(pair.digest.encode()).hexdigest()[:16])
         is_kept = rows.get(key, {}).keys() >= set(labels)
         return key, None if is_kept else load(pair)
 
@@ -74,18 +70,6 @@ def kept_in(folder: Path, conditions: dict) -> Path:
     """The cache file, in a run's folder, of rows scored under these conditions."""
     parts = "_".join(str(value) for value in conditions.values())
     return folder / "scores" / f"{parts}_v{METRICS_VERSION}.csv"
-
-
-def kept_for(fused_folder: Path, conditions: dict) -> Path | None:
-    """The cache file of a folder of fused images, in the run store.
-
-    None where the store can't be written: rows are then not kept.
-    """
-    place = hashlib.sha256(str(fused_folder.resolve()).encode()).hexdigest()[:16]
-    path = kept_in(settings.store_root() / "fused" / place, conditions)
-    with suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-    return path if os.access(path.parent, os.W_OK) else None
 
 
 def _ahead(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:

@@ -11,10 +11,11 @@ def bootstrap(values: ArrayLike, level: float = 0.95, seed: int = 0) -> tuple[fl
     """Interval of the mean of `values` (n,) by resampling its n images.
 
     For two models scored on the same images pass the differences image by
-    image: the interval is then paired. NaN for fewer than two values.
+    image: the interval is then paired. NaN for fewer than two values, and where
+    one is not finite.
     """
     values = np.asarray(values, dtype=float)
-    if len(values) < 2:
+    if len(values) < 2 or not np.isfinite(values).all():
         return float("nan"), float("nan")
     source = np.random.default_rng(seed)
     # A share of the draws at a time: of a long folder all of them would fill the memory.

@@ -39,7 +39,7 @@ def test_interruption_says_how_to_go_on(monkeypatch, capsys):
 
     monkeypatch.setattr(cli, "_runs_list", interrupt)
     assert main(["runs", "list"]) == 130
-    assert "run the same command to go on" in capsys.readouterr().err
+    assert "scores are kept, run the same command again." in capsys.readouterr().err
 
 
 def test_data_list_works_without_a_root(no_data, capsys):
@@ -60,6 +60,12 @@ def test_data_list_works_without_a_root(no_data, capsys):
         (["evaluate", "fused", "--dataset", "scenes", "--csv", "no/where/t.csv"], "where"),
         (["evaluate", "a", "b", "--dataset", "scenes", "--ranking", "no/where/t.csv"], "where"),
         (["evaluate", "fused", "--dataset", "scenes", "--ranking", "t.csv"], "two or more"),
+        (["evaluate", "fused", "--dataset", "scenes", "--csv", "."], "is a folder: name a file"),
+        (["evaluate", "a", "b", "--dataset", "scenes", "--ranking", "/"], "is a folder: name"),
+        (
+            ["evaluate", "a", "b", "--dataset", "scenes", "--csv", "t", "--ranking", "./t"],
+            "--csv and --ranking both name",
+        ),
         (["evaluate", "fused", "--dataset", "scenes", "--metrics", "EN,Qabv"], "mean Qabf"),
         (["published", "bsp", "99"], "99"),
     ],
@@ -99,6 +105,60 @@ def fused_folders(tmp_path, monkeypatch):
         images.write(tmp_path / "ours" / f"{name}_fused.png", (ir + vi) / 2)
         images.write(tmp_path / "theirs" / f"{name}.png", 0.1 * ir + 0.5 * vi)
     return tmp_path
+
+
+def test_evaluate_says_how_it_is_called_and_which_conventions_there_are(capsys):
+    from fusionlib.metrics import CONVENTIONS
+
+    with pytest.raises(SystemExit):
+        main(["evaluate", "--help"])
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "fusionlib evaluate [options] FUSED_DIR [FUSED_DIR ...] IR_DIR VI_DIR" in printed
+    assert all(convention in printed for convention in CONVENTIONS)
+    with pytest.raises(SystemExit):
+        main(["evaluate"])
+    assert "[FUSED_DIR ...] IR_DIR VI_DIR" in capsys.readouterr().err
+
+
+def test_one_folder_for_both_sources_is_refused(fused_folders, capsys):
+    assert main(["evaluate", "ours", "ir", "./ir"]) == 2
+    assert "name two folders" in capsys.readouterr().err
+
+
+def test_a_released_folder_scores_as_the_fields_usual_evaluator(
+    tmp_path, data_root, reference_root, capsys
+):
+    import json
+    import shutil
+
+    import pandas as pd
+
+    from tests.metrics.test_real_images import SCENES, SOURCES
+
+    expected = json.loads((reference_root / "metrics_by_field_evaluator.json").read_text())
+    folders = [tmp_path / name for name in ("fused", "ir", "vi")]
+    for folder in folders:
+        folder.mkdir()
+    for scene in SCENES:
+        dataset, name = scene.split("_", 1)
+        shutil.copy(reference_root / f"released_cnn/{scene}.png", folders[0])
+        for source, folder in zip(SOURCES[dataset], folders[1:], strict=True):
+            file = next((data_root / source).glob(f"{name}.*"))
+            shutil.copy(file, folder / f"{scene}{file.suffix}")
+    metrics = list(expected[f"released_cnn/{SCENES[0]}"])
+    assert len(metrics) == 12
+    csv = tmp_path / "scores.csv"
+    argv = ["evaluate", *map(str, folders), "--metrics", ",".join(metrics), "--csv", str(csv)]
+    assert main(argv) == 0
+    assert "6 of 6 pairs" in capsys.readouterr().out
+    rows = pd.read_csv(csv, index_col="name")
+    assert list(rows) == metrics
+    assert sorted(rows.index) == sorted(SCENES)
+    for scene, row in rows.iterrows():
+        for metric, value in expected[f"released_cnn/{scene}"].items():
+            # MSE is in hundreds.
+            near = {"rel": 1e-6} if metric == "MSE" else {"abs": 5e-4}
+            assert row[metric] == pytest.approx(value, **near), (scene, metric)
 
 
 def test_a_folder_is_scored_with_a_row_an_image_and_their_mean(fused_folders, capsys):

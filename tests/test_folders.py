@@ -51,6 +51,22 @@ def test_two_ways_to_read_the_names_are_refused(tmp_path, pairs):
         match({"a": write(tmp_path / "a", names)}, pairs)
 
 
+@pytest.mark.parametrize("left", [["1", "11"], ["1", "2"], ["2", "11"], ["11"]])
+def test_the_text_around_names_is_found_where_some_are_missing(tmp_path, pairs, left):
+    folder = write(tmp_path / "a", [*(f"{n}_fused" for n in left), "grid"])
+    missing = [n for n in pairs.names if n not in left]
+    says = rf"lacks {len(missing)} .*\({', '.join(missing)}\) and has 1 .* no pair \(grid\)"
+    if left == ["11"]:  # also read as 1 with another 1 on either side
+        says = "lacks 3"
+    with pytest.raises(FusionError, match=says):
+        match({"a": folder}, pairs)
+    if left != ["11"]:
+        found = match({"a": folder}, pairs, common=True)
+        assert files_of(found) == {n: f"{n}_fused.png" for n in found.pairs.names}
+        assert set(found.pairs.names) == set(left)
+        assert found.passed_over == {"a": ["grid"]}
+
+
 def test_images_of_no_pair_are_passed_over_and_named(tmp_path, pairs):
     folder = write(tmp_path / "a", [*pairs.names, "grid"])
     assert match({"a": folder}, pairs).passed_over == {"a": ["grid"]}
@@ -92,6 +108,8 @@ def test_bad_images_are_named(tmp_path, pairs, spoil, says):
 
 
 def test_a_folder_that_is_missing_or_empty_is_named(tmp_path, pairs):
+    with pytest.raises(FusionError, match="no folder to score"):
+        match({}, pairs)
     with pytest.raises(FusionError, match=r"no folder .*nowhere"):
         match({"a": tmp_path / "nowhere"}, pairs)
     (tmp_path / "a").mkdir()

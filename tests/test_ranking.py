@@ -134,6 +134,41 @@ def test_the_text_marks_the_best_and_what_is_not_told_apart_from_it(scores):
     assert text.count("[") == 4  # two metrics, two methods behind the best
 
 
+@pytest.mark.parametrize(("count", "apart"), [(19, False), (20, True)])
+def test_too_few_images_tell_nothing_apart(scores, count, apart):
+    images = [f"{i}" for i in range(count)]
+    table = ranking(scores[scores["image"].isin(images)])
+    assert set(table["images"]) == {count}
+    assert table.set_index("method").loc["near", "EN gap high"] < 0
+    text = format_ranking(table)
+    near = next(line for line in text.splitlines() if line.startswith("near"))
+    assert near.split()[1].endswith("~") != apart
+    assert ("too few images to tell methods apart (below 20)" in text) != apart
+    assert ("holds 0" in text) == apart
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_gap_without_an_end_tells_nothing_apart():
+    level = np.linspace(20, 30, 25)
+    endless = {"EN": level, "PSNR": np.where(level > 29, np.inf, level)}
+    table = ranking(rows(a=endless, b={"EN": level - 1, "PSNR": level - 9})).set_index("method")
+    assert np.isnan(table.loc["b", ["PSNR gap", "PSNR gap low", "PSNR gap high"]].tolist()).all()
+    text = format_ranking(table.reset_index())
+    assert "21.0000~" not in text  # EN
+    assert f"{level.mean() - 9:.4f}~" in text
+    # The same image is equal in both: no difference is known, and it is not passed over.
+    table = ranking(rows(a=endless, c={"EN": level, "PSNR": endless["PSNR"] - 1}))
+    assert table["PSNR gap"].isna().all()
+
+
+def test_the_table_that_the_command_line_writes_is_ranked_alike(scores, tmp_path):
+    scores.rename(columns={"image": "name"}).to_csv(tmp_path / "rows.csv", index=False)
+    read = pd.read_csv(tmp_path / "rows.csv")
+    pd.testing.assert_frame_equal(ranking(read), ranking(scores))
+    with pytest.raises(FusionError, match="no column 'method'"):
+        ranking(read.drop(columns="method"))
+
+
 def test_infinite_means_are_shown():
     table = ranking(rows(a={"EN": [1.0, 2.0], "PSNR": [np.inf, 20.0]},
                          b={"EN": [1.0, 2.0], "PSNR": [np.inf, 30.0]}))  # fmt: skip

@@ -44,8 +44,11 @@ def test_fewer_than_two_values_have_no_interval(values):
     assert all(math.isnan(end) for end in bootstrap(values))
 
 
-def test_a_missing_value_is_not_passed_over():
-    assert all(math.isnan(end) for end in bootstrap([1.0, float("nan"), 2.0]))
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_value_that_is_not_finite_is_not_passed_over(value):
+    assert all(math.isnan(end) for end in bootstrap([1.0, value, 2.0]))
+    assert all(math.isnan(end) for end in bootstrap([value, value, 2.0]))
 
 
 def test_seed_fixes_the_interval():

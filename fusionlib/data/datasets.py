@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fusionlib.data.pairs import PairSet, ScenePair, match_files
+from fusionlib.data.pairs import PairSet, ScenePair, by_stem, match_files
 from fusionlib.errors import FusionError
 from fusionlib.settings import data_root
 
@@ -152,14 +152,34 @@ def open_folders(ir_folder: str | Path, vi_folder: str | Path) -> PairSet:
     The suffixes may differ. The set's dataset is "folder", its split "all".
 
     Raises:
-        FusionError: a missing or empty folder, or a file without a partner.
+        FusionError: a missing or empty folder, one folder for both, two files
+            of one name, or files without a partner.
     """
+    from fusionlib.folders import listed  # which imports this package
+
+    ir_folder, vi_folder = Path(ir_folder), Path(vi_folder)
     for folder in (ir_folder, vi_folder):
-        if not Path(folder).is_dir():
+        if not folder.is_dir():
             raise FusionError(f"There is no folder {folder}: check its name.")
-    pairs, problems = match_files(Path(ir_folder), Path(vi_folder))
+    if ir_folder.samefile(vi_folder):
+        raise FusionError(
+            f"{ir_folder} is named for the infrared and for the visible images: name two folders."
+        )
+    problems: list[str] = []
+    ir, vi = by_stem(ir_folder, problems), by_stem(vi_folder, problems)
     if problems:
         raise FusionError(problems[0])
+    lacks = []
+    for folder, found, others in ((ir_folder, vi, ir), (vi_folder, ir, vi)):
+        if missing := [path.name for stem, path in found.items() if stem not in others]:
+            lacks.append(
+                f"{folder} lacks the partners of {len(missing):,} images ({listed(missing)})"
+            )
+    if lacks:
+        raise FusionError(
+            f"{' and '.join(lacks)}: give both images of a pair one name, or remove single ones."
+        )
+    pairs, _ = match_files(ir_folder, vi_folder)
     return PairSet("folder", "all", tuple(pairs))
 
 

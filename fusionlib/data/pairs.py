@@ -195,7 +195,7 @@ def match_files(
         ambiguous partner, missing labels, an empty folder.
     """
     problems: list[str] = []
-    ir, vi = _by_stem(ir_folder, problems), _by_stem(vi_folder, problems)
+    ir, vi = by_stem(ir_folder, problems), by_stem(vi_folder, problems)
     for found, others, folder in ((ir, vi, vi_folder), (vi, ir, ir_folder)):
         problems += [
             f"{found[stem]} has no partner in {folder}: add {stem}.* there or remove the file."
@@ -205,7 +205,7 @@ def match_files(
     labels: dict[str, Path] = {}
     both = sorted(ir.keys() & vi.keys())
     if labels_folder and labels_folder.is_dir():
-        labels = _by_stem(labels_folder, problems)
+        labels = by_stem(labels_folder, problems)
         problems += [
             f"{ir[stem]} has no labels in {labels_folder}: add {stem}.png there, "
             "or remove that folder to work without labels."
@@ -215,7 +215,7 @@ def match_files(
     return [FilePair(stem, ir[stem], vi[stem], labels.get(stem)) for stem in both], problems
 
 
-def _by_stem(folder: Path, problems: list[str]) -> dict[str, Path]:
+def by_stem(folder: Path, problems: list[str]) -> dict[str, Path]:
     files: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
         if path.suffix.lower() not in images.IMAGE_SUFFIXES or path.name.startswith("."):

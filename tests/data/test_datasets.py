@@ -150,8 +150,29 @@ def test_own_folders(root):
     assert (pairs.dataset, len(pairs), pairs[0].labels) == ("folder", 3, None)
     with pytest.raises(FusionError, match=r"no folder .*elsewhere"):
         open_folders(folder / "ir", folder / "elsewhere")
+    with pytest.raises(FusionError, match="for the infrared and for the visible images"):
+        open_folders(folder / "ir", folder / "vi/../ir")
+
+
+def test_all_own_files_without_a_partner_are_named_at_once(root):
+    folder = root / "MSRS/test"
     break_unpaired_ir(root)
-    with pytest.raises(FusionError, match="00002D"):
+    with pytest.raises(FusionError, match=r"vi lacks the partners of 1 images \(00002D\.png\): "):
+        open_folders(folder / "ir", folder / "vi")
+    for i in range(6):
+        save(folder / f"vi/extra{i}.png", 6, 8)
+    says = (
+        r"ir lacks the partners of 6 images \(extra0\.png, .*, extra4\.png and 1 more\) and "
+        r".*vi lacks the partners of 1 images \(00002D\.png\): give both images of a pair one name"
+    )
+    with pytest.raises(FusionError, match=says) as refused:
+        open_folders(folder / "ir", folder / "vi")
+    assert "\n" not in str(refused.value)
+    break_two_of_a_name(root)
+    with pytest.raises(FusionError, match="have one name: remove"):
+        open_folders(folder / "ir", folder / "vi")
+    break_empty(root)
+    with pytest.raises(FusionError, match="no image in"):
         open_folders(folder / "ir", folder / "vi")
 
 
