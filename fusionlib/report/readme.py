@@ -17,6 +17,7 @@ from fusionlib.report.compare import markdown, wide
 BEGIN, END = "<!-- results: written by fusionlib.report.readme -->", "<!-- end of results -->"
 TABLE1 = "beyond_strict_pairing/table1_generalisation/quick"
 FIGURE2 = "beyond_strict_pairing/fig2_convergence/quick"
+SPEED = "benchmarks/metrics_cpu"
 
 
 def results_section(results: Path) -> str:
@@ -50,8 +51,25 @@ def results_section(results: Path) -> str:
             "",
             f"![Loss and SSIM, SPTP against UPTP](results/{FIGURE2}/fig2.png)",
             "",
+            *_speed(results),
         ]
     )
+
+
+def _speed(results: Path) -> list[str]:
+    where = json.loads((results / f"{SPEED}.json").read_text(encoding="utf-8"))
+    rows = pd.read_csv(results / f"{SPEED}.csv").set_index("metric")
+    rows = rows[["ours_ms", "reference_ms", "times_as_fast"]].T
+    rows.index = pd.Index(["ours, ms", "reference, ms", "times as fast"], name="")
+    return [
+        f"**Speed of the metrics** on one {where['size']} pair in {where['dtype']}, beside a"
+        " vectorised reference made of SciPy, scikit-learn and scikit-image in the same process;"
+        f" {where['processor']}, {where['cores']} cores, torch {where['torch']}. Alone each"
+        " metric checks and prepares its images; together they do it once"
+        f" ([table](results/{SPEED}.csv), `python -m tests.benchmarks.table`).",
+        "",
+        markdown(rows.map("{:.1f}".format)),
+    ]
 
 
 def updated(readme: str, results: Path) -> str:

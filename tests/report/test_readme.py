@@ -31,11 +31,22 @@ def results(tmp_path):
     record = {"numbers": {"verdicts": counts}, "notes": ["profile quick"]}
     (table / "record.json").write_text(json.dumps(record))
     (figure / "record.json").write_text(json.dumps({"notes": ["MSRS, 3 images"]}))
+    speed = tmp_path / readme.SPEED
+    speed.parent.mkdir()
+    where = {"size": "640x480", "dtype": "float32", "processor": "Abacus", "cores": 2, "torch": "9"}
+    speed.with_suffix(".json").write_text(json.dumps(where))
+    times = {"metric": ["EN", "VIF"], "ours_ms": [0.5, 9.96], "reference_ms": [1, 30.04],
+             "times_as_fast": [2, 3.02]}  # fmt: skip
+    pd.DataFrame(times).to_csv(speed.with_suffix(".csv"), index=False)
     return tmp_path
 
 
 def test_section_shows_what_results_hold(results):
     section = readme.results_section(results)
+    assert "640x480 pair in float32" in section
+    assert "Abacus, 2 cores" in section
+    assert "| ours, ms | 0.5 | 10.0 |" in section
+    assert "| times as fast | 2.0 | 3.0 |" in section
     assert "MSRS (21 images), LLVIP (33 images)" in section
     assert r"| MSRS | SPTP 150 | 6.54 \| 6.62 ± 0.012 | 6.54 \| 6.62 ± 0.012 |" in section
     assert r"| LLVIP | APTP 15,000 | 6.54 \| 6.62 | 6.54 \| 6.62 |" in section
