@@ -28,7 +28,8 @@ class Framed(NamedTuple):
     """Float64 maps (H + margin, ..., W + margin), and the H and W inside.
 
     Rows come first: maps lie side by side, and one product takes all their
-    columns. The margin, below and right, lets the last block run over the edge.
+    columns. The margin, below and right, lets the last block run over the edge
+    and makes the width a multiple of 32, so that maps begin where blocks do.
     """
 
     maps: torch.Tensor
@@ -65,13 +66,17 @@ def bell(size, sigma):
     return torch.exp(-(offset**2) / (2 * sigma**2)) / (sigma * math.sqrt(2 * math.pi))
 
 
-@shared
 def frame(maps, edge=0):
     """Frame maps (..., H, W), with `edge` zeros on every side."""
+    return _frame(maps, edge)
+
+
+@shared
+def _frame(maps, edge):
     *rest, height, width = maps.shape
     sides = height + 2 * edge, width + 2 * edge
     margin = _BLOCK * _STRIDE
-    shape = (sides[0] + margin, *rest, sides[1] + margin)
+    shape = (sides[0] + margin, *rest, sides[1] + margin + -sides[1] % margin)
     framed = maps.new_zeros(shape, dtype=torch.float64)
     framed[edge : edge + height, ..., edge : edge + width] = maps.movedim(-2, 0)
     return Framed(framed, *sides)
@@ -94,18 +99,19 @@ def window_means(framed, weights, stride=1):
     maps, *sides = framed
     height, width = ((side - len(weights)) // stride + 1 for side in sides)
     band = _band(weights, stride, maps.device)
-    span = band.shape[1]
+    span, step = band.shape[1], _BLOCK * stride
     # Down the columns of all maps,
     blocks = (height - 1) // _BLOCK + 1
-    down = maps.flatten(1).unfold(0, span, _BLOCK * stride)[:blocks].mT
+    down = maps.flatten(1).unfold(0, span, step)[:blocks].mT
     down = torch.bmm(band.expand(blocks, -1, -1), down)
-    # and along the rows of what that gave.
-    rows = down.view(-1, maps.shape[-1])
-    blocks = (width - 1) // _BLOCK + 1
-    along = rows.unfold(1, span, _BLOCK * stride)[:, :blocks].transpose(0, 1)
-    along = torch.bmm(along, band.mT.expand(blocks, -1, -1))
-    means = along.unflatten(1, (-1, *maps.shape[1:-1]))[:, :height]
-    return means.movedim((0, 1), (-2, -3))
+    # and along the rows of all maps, each as one long row. Blocks over a seam mean nothing.
+    along = down.flatten(0, 1).unfold(1, span, step).transpose(0, 1)
+    along = torch.bmm(along, band.mT.expand(len(along), -1, -1))
+    block = along[0].numel()
+    pitch = maps.shape[-1] // step * block  # from one map to the next
+    count, blocks = maps[0, ..., 0].numel(), (width - 1) // _BLOCK + 1
+    means = along.as_strided((count, height, blocks, _BLOCK), (pitch, _BLOCK, block, 1))
+    return means.unflatten(0, maps.shape[1:-1])
 
 
 def whole(blocks, width):
