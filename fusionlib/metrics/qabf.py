@@ -50,7 +50,8 @@ def qabf(fused, ir, vi):
     for source in (ir, vi):
         edge, angle = _edges(grey_levels(source))
         larger, smaller = torch.maximum(edge, kept_edge), torch.minimum(edge, kept_edge)
-        strength = torch.lerp(ratio(smaller, larger), kept_edge, is_zero(larger - smaller))
+        equal = is_zero(larger - smaller)  # which keeps 0 / 0 out as well
+        strength = torch.lerp(smaller / (larger + equal), kept_edge, equal)
         orientation = (angle - kept_angle).abs_().mul_(-2 / math.pi).add_(1)
         quality = _sigmoid(strength, *STRENGTH) * _sigmoid(orientation, *ORIENTATION)
         kept = kept + quality.mul_(edge).sum((-2, -1))
