@@ -160,9 +160,10 @@ def _squared_error(fused, ir, vi):
 @shared
 def _covariances(fused, ir, vi):
     # (B, 3, 3) in the order of the arguments, float64; all that correlations need.
-    levels = stacked_levels(fused, ir, vi).flatten(2).transpose(0, 1).double()
-    means = levels.mean(-1, keepdim=True)
-    squares = levels @ levels.mT / levels.shape[-1]
+    levels = stacked_levels(fused, ir, vi).double().permute(1, 2, 0, 3)
+    pixels = fused[0].numel()
+    means = levels.sum((1, 3)).unsqueeze(-1) / pixels
+    squares = (levels @ levels.mT).sum(1) / pixels  # row by row, which both cores can share
     covariances = squares - means @ means.mT
     varies = (covariances > _ROUNDING * squares).diagonal(dim1=-2, dim2=-1)
     return torch.where(varies.unsqueeze(-1) & varies.unsqueeze(-2), covariances, 0)

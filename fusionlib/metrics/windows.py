@@ -107,9 +107,9 @@ def window_means(framed, weights, stride=1):
     # and along the rows of all maps, each as one long row. Blocks over a seam mean nothing.
     along = down.flatten(0, 1).unfold(1, span, step).transpose(0, 1)
     along = torch.bmm(along, band.mT.expand(len(along), -1, -1))
-    block = along[0].numel()
+    block = along.shape[1] * _BLOCK
     pitch = maps.shape[-1] // step * block  # from one map to the next
-    count, blocks = maps[0, ..., 0].numel(), (width - 1) // _BLOCK + 1
+    count, blocks = math.prod(maps.shape[1:-1]), (width - 1) // _BLOCK + 1
     means = along.as_strided((count, height, blocks, _BLOCK), (pitch, _BLOCK, block, 1))
     return means.unflatten(0, maps.shape[1:-1])
 
