@@ -7,8 +7,8 @@ fast as `conv2d` with a single channel.
 A local variance is a small difference of large numbers: on a 0..255 scale a
 flat sky has mean square 60,000, and SSIM's constant is 0.0036. So moments are
 taken in float64, the one dtype that neither autocast nor TF32 replaces behind
-our back; Apple's MPS devices lack it. (With moments in float32, VIF is off by up
-to 2e-4 on real images: its remainder is a difference once more, and cut at 0.)
+our back; Apple's MPS devices lack it. (With moments in float32, VIF is off by
+up to 2e-4 on real images: its remainder is a difference once more, cut at 0.)
 """
 
 import math

@@ -1,4 +1,4 @@
-"""How metrics answer when one thing about a fused image is changed: measured, not told."""
+"""How metrics answer when one thing about a fused image is changed: measured."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What `scoring` measures as figures: all curves, SSIM's ranges, the stretch; a coloured table."""
+"""What `scoring` measures, as figures and a coloured table."""
 
 from collections.abc import Mapping, Sequence
 
