@@ -3,7 +3,7 @@
     psnr = PSNR(peak=255)
     for fused, ir, vi in batches:
         psnr.update(fused, ir, vi)
-    torch.distributed.all_reduce(psnr.state)  # several processes: once, at the end
+    torch.distributed.all_reduce(psnr.state)  # several processes: once, last
     psnr.compute()
 
 The fashion is that of torchmetrics, but all that a metric remembers is one
