@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from fusionlib import __version__
-from fusionlib.errors import FusionError
+from fusionlib.errors import FusionError, listed
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -219,7 +219,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
         methods, pairs, arguments.convention, arguments.metrics, arguments.common
     )
     for method, names in rows.attrs["passed_over"].items():
-        _note(f"{methods[method]} has images of no pair, passed over: {folders.listed(names)}")
+        _note(f"{methods[method]} has images of no pair, passed over: {listed(names)}")
     for reason in rows.attrs["left_out"].values():
         _note(f"left out: {reason}")
     table = rows.rename(columns={"image": "name"})

@@ -10,10 +10,8 @@ from pathlib import Path
 from fusionlib import images
 from fusionlib.data import PairSet
 from fusionlib.data.pairs import FilePair
-from fusionlib.errors import FusionError
+from fusionlib.errors import FusionError, listed
 from fusionlib.progress import progress as progress_bar
-
-LISTED = 5  # names in a complaint before it only counts
 
 
 @dataclass(frozen=True)
@@ -96,12 +94,6 @@ def match(
     files = {m: {name: named[name][0] for name in shared} for m, named in files.items()}
     smallest, grey = _check_shapes(pairs, files, progress)
     return Matched(pairs, files, passed_over, smallest, grey)
-
-
-def listed(names: Sequence[str]) -> str:
-    """The first few names, and how many more there are."""
-    more = len(names) - LISTED
-    return ", ".join(names[:LISTED]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def _files(folder: Path) -> dict[str, list[Path]]:

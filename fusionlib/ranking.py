@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from fusionlib.errors import FusionError
-from fusionlib.metrics import DIRECTION
+from fusionlib.metrics import DIRECTION, metric_of
 from fusionlib.statistics import bootstrap
 
 GAP = (" gap", " gap low", " gap high")
@@ -30,7 +30,7 @@ def rank(means: pd.DataFrame, direction: Mapping[str, str] = DIRECTION) -> pd.Da
     Source: RegionFuse, supplement, Table 2.
     """
     ranks = means.apply(_ranks, direction=direction)
-    by_metric = ranks.T.groupby([_metric(label) for label in means]).mean().T
+    by_metric = ranks.T.groupby([metric_of(label) for label in means]).mean().T
     # Rounded, so that equal sums in another order stay equal.
     mean_rank = by_metric.mean(axis=1, skipna=False).round(9)
     return means.assign(MR=mean_rank, RoR=mean_rank.rank(method="min").astype("Int64"))
@@ -124,12 +124,7 @@ def format_rows(table: pd.DataFrame, width: int | None = None) -> str:
 
 
 def _ranks(means: pd.Series, direction: Mapping[str, str]) -> pd.Series:
-    metric = _metric(means.name)
+    metric = metric_of(means.name)
     if metric not in direction:
         raise FusionError(f"There is no direction for {metric}: say whether higher or lower wins.")
     return means.rank(method="min", ascending=direction[metric] == "lower")
-
-
-def _metric(label: str) -> str:
-    # Where a convention leaves a choice open, a label is "metric (candidate)".
-    return label.partition(" (")[0]

@@ -6,8 +6,8 @@ from PIL import Image
 
 from fusionlib import images
 from fusionlib.data import open_folders
-from fusionlib.errors import FusionError
-from fusionlib.folders import listed, match, methods
+from fusionlib.errors import FusionError, listed
+from fusionlib.folders import match, methods
 
 
 def write(folder, names, shape=(1, 20, 30), suffix=".png"):

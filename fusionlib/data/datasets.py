@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fusionlib.data.pairs import PairSet, ScenePair, by_stem, match_files
-from fusionlib.errors import FusionError
+from fusionlib.data.pairs import FilePair, PairSet, ScenePair, by_stem, match_files
+from fusionlib.errors import FusionError, listed
 from fusionlib.settings import data_root
 
 _UNSTATED = "no licence stated, research use"
@@ -155,8 +155,6 @@ def open_folders(ir_folder: str | Path, vi_folder: str | Path) -> PairSet:
         FusionError: a missing or empty folder, one folder for both, two files
             of one name, or files without a partner.
     """
-    from fusionlib.folders import listed  # which imports this package
-
     ir_folder, vi_folder = Path(ir_folder), Path(vi_folder)
     for folder in (ir_folder, vi_folder):
         if not folder.is_dir():
@@ -179,8 +177,9 @@ def open_folders(ir_folder: str | Path, vi_folder: str | Path) -> PairSet:
         raise FusionError(
             f"{' and '.join(lacks)}: give both images of a pair one name, or remove single ones."
         )
-    pairs, _ = match_files(ir_folder, vi_folder)
-    return PairSet("folder", "all", tuple(pairs))
+    return PairSet(
+        "folder", "all", tuple(FilePair(stem, ir[stem], vi[stem]) for stem in sorted(ir))
+    )
 
 
 def splits_of(dataset: str) -> tuple[str, ...]:

@@ -31,7 +31,7 @@ from fusionlib.metrics.classes import (
     Qcv,
 )  # fmt: skip
 from fusionlib.metrics.colour import delta_e
-from fusionlib.metrics.conventions import CONVENTIONS, PRINTED
+from fusionlib.metrics.conventions import CONVENTIONS, PRINTED, metric_of
 from fusionlib.metrics.information import ce, en, mi, nmi
 from fusionlib.metrics.intensity import cc, mse, psnr, scd, sd
 from fusionlib.metrics.ms_ssim import ms_ssim
@@ -79,6 +79,7 @@ __all__ = [
     "en",
     "iou",
     "iou_of",
+    "metric_of",
     "mi",
     "miou",
     "ms_ssim",

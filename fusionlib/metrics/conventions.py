@@ -64,6 +64,11 @@ def check_convention(name):
         raise FusionError(f"convention is {name!r}: choose from {', '.join(CONVENTIONS)}.")
 
 
+def metric_of(label):
+    """The metric's name in a label of `choices`, such as "AG" in "AG (pixels)"."""
+    return label.partition(" (")[0]
+
+
 def choices(metric, convention):
     """Keyword arguments of a metric under a convention, by the label of the result.
 

@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from fusionlib.metrics.inputs import check_choice, check_images, grey_levels
+from fusionlib.metrics.inputs import check_choice, check_images, grey_levels, stretched
 from fusionlib.metrics.safely import ratio
 from fusionlib.metrics.sharing import shared
 
@@ -148,20 +148,11 @@ def _information(fused, source, stretch):
 
 @shared
 def _levels(image, stretch=False):
-    levels = grey_levels(image).detach().flatten(1)
+    levels = grey_levels(image).detach()
     if stretch:
-        levels = stretched(levels)
+        levels = (stretched(levels) + 0.5).floor()  # as Matlab rounds
     # Values that rounding left just outside [0, 1] still become 0 or 255.
-    return levels.round().int()
-
-
-def stretched(levels):
-    """Stretch each image (B, pixels) to 0..255, rounded as Matlab does, half up.
-
-    An image of one level becomes 0.
-    """
-    low, high = levels.aminmax(dim=-1, keepdim=True)
-    return (ratio(levels - low, high - low) * 255 + 0.5).floor()
+    return levels.round().int().flatten(1)
 
 
 @shared

@@ -3,6 +3,7 @@
 import torch
 
 from fusionlib.errors import FusionError
+from fusionlib.metrics.safely import ratio
 from fusionlib.metrics.sharing import shared
 
 # Rounding may leave a tensor this far outside [0, 1]; more is another scale.
@@ -72,6 +73,15 @@ def grey_levels(image):
 def stacked_levels(fused, ir, vi):
     """`grey_levels` of the three images one behind another: (3, B, H, W)."""
     return torch.stack([grey_levels(image) for image in (fused, ir, vi)])
+
+
+def stretched(levels):
+    """Grey levels (..., H, W) with each image's spread over 0..255, not rounded.
+
+    An image of one level becomes 0.
+    """
+    low, high = levels.amin((-2, -1), keepdim=True), levels.amax((-2, -1), keepdim=True)
+    return 255 * ratio(levels - low, high - low)
 
 
 def _check_image(name, image, smallest, channels):

@@ -4,7 +4,7 @@ import torch
 from torch.nn import functional as F
 
 from fusionlib.metrics.gradients import sobel, squared_length
-from fusionlib.metrics.inputs import check_choice, check_images, stacked_levels
+from fusionlib.metrics.inputs import check_choice, check_images, stacked_levels, stretched
 from fusionlib.metrics.safely import ratio
 from fusionlib.metrics.sharing import shared
 from fusionlib.metrics.windows import bell, frame, whole, window_means
@@ -121,10 +121,8 @@ def qcv(fused, ir, vi):
 
 @shared
 def _stretched(fused, ir, vi, rounded):
-    # (3, B, H, W) in float64, each image from 0 to 255. A constant image becomes 0.
-    levels = stacked_levels(fused, ir, vi).double()
-    low, high = levels.amin((-2, -1), keepdim=True), levels.amax((-2, -1), keepdim=True)
-    levels = 255 * ratio(levels - low, high - low)
+    # (3, B, H, W) in float64, each image from 0 to 255, rounded as Matlab does.
+    levels = stretched(stacked_levels(fused, ir, vi).double())
     return (levels + 0.5).floor() if rounded else levels
 
 

@@ -13,7 +13,7 @@ from fusionlib.data import Pair, PairSet, open_pairs
 from fusionlib.errors import FusionError
 from fusionlib.images import rgb_to_ycbcr, ycbcr_to_rgb
 from fusionlib.inference import to_levels
-from fusionlib.metrics import CONVENTIONS, DIRECTION, METRICS, OF_COLOUR, score, ssim_map
+from fusionlib.metrics import CONVENTIONS, DIRECTION, METRICS, OF_COLOUR, metric_of, score, ssim_map
 from fusionlib.metrics.ssim import K2
 from fusionlib.metrics.windows import frame, local_moments, uniform, whole
 from fusionlib.progress import progress
@@ -147,7 +147,7 @@ def scores(fused: Tensor, pair: Pair, convention: str = "bsp") -> pd.Series:
 
 def direction(label: str) -> str:
     """Which way a metric is better: "higher" or "lower"."""
-    return DIRECTION[label.partition(" (")[0]]
+    return DIRECTION[metric_of(label)]
 
 
 def gains(values: pd.Series, start: pd.Series) -> pd.Series:
@@ -251,7 +251,7 @@ def by_convention(fused: Tensor, pair: Pair) -> pd.DataFrame:
     for convention in CONVENTIONS:
         cells: dict[str, list[str]] = {}
         for label, value in scores(fused, pair, convention).items():
-            cells.setdefault(label.partition(" (")[0], []).append(f"{value:.3f}")
+            cells.setdefault(metric_of(label), []).append(f"{value:.3f}")
         table[convention] = {metric: " or ".join(values) for metric, values in cells.items()}
     agreed = pd.DataFrame(table).rename_axis("metric")
     return agreed[agreed.nunique(axis=1) > 1]
