@@ -7,10 +7,9 @@ import pandas as pd
 
 from fusionlib.errors import FusionError
 from fusionlib.metrics import DIRECTION, metric_of
-from fusionlib.statistics import bootstrap
+from fusionlib.statistics import FEWEST_IMAGES, bootstrap
 
 GAP = (" gap", " gap low", " gap high")
-FEWEST = 20  # images, for methods to be told apart
 
 
 def rank(means: pd.DataFrame, direction: Mapping[str, str] = DIRECTION) -> pd.DataFrame:
@@ -84,12 +83,12 @@ def format_ranking(
     """The table of `ranking` as text: the means with marks, then the gaps.
 
     A method counts as told apart from the best one where the interval of its
-    gap is finite and excludes 0, from `FEWEST` images on.
+    gap is finite and excludes 0, from `FEWEST_IMAGES` images on.
 
     width: of a line in characters, None for any.
     """
     labels = [label.removesuffix(GAP[0]) for label in table if label.endswith(GAP[0])]
-    few = table["images"].min() < FEWEST
+    few = table["images"].min() < FEWEST_IMAGES
     means, gaps = {}, []
     for label in labels:
         ranks = _ranks(table[label], direction)
@@ -107,7 +106,7 @@ def format_ranking(
     text = format_rows(pd.DataFrame({"method": table["method"], **means}), width)
     text += "\n* the best of a metric; ~ "
     if few:
-        text += f"too few images to tell methods apart (below {FEWEST})"
+        text += f"too few images to tell methods apart (below {FEWEST_IMAGES})"
     else:
         text += "not told apart from it, the interval of the gap holds 0 or is not finite"
     if gaps:

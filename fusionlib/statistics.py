@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
+FEWEST_IMAGES = 20  # on fewer, nothing is told apart
 DRAWS = 4000
 _AT_ONCE = 2_000_000  # indices in memory
 

@@ -17,9 +17,8 @@ from dataclasses import dataclass
 import pandas as pd
 
 from fusionlib.published import Table
-from fusionlib.statistics import bootstrap
+from fusionlib.statistics import FEWEST_IMAGES, bootstrap
 
-FEWEST_IMAGES = 20
 RowName = tuple[str, int]  # mode, trainable
 
 

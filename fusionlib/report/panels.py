@@ -57,7 +57,7 @@ def panels(
         _draw(axis, _smaller(image, width), extent=(0, full_width, height, 0))
         axis.set_title(name, fontsize="small", pad=3)
         for number, box in enumerate(boxes):
-            top, left, side = _pixels(box, height, full_width)
+            top, left, side = pixels(box, height, full_width)
             colour = BOX_COLOURS[number % len(BOX_COLOURS)]
             axis.add_patch(Rectangle((left, top), side, side, fill=False, ec=colour))
             inset = figure.add_subplot(parts[1, number])
@@ -123,7 +123,8 @@ def _smaller(image: np.ndarray, width: int) -> np.ndarray:
     return downscale_local_mean(whole, (factor, factor, *(1,) * (image.ndim - 2)))
 
 
-def _pixels(box: Box, height: int, width: int) -> tuple[int, int, int]:
+def pixels(box: Box, height: int, width: int) -> tuple[int, int, int]:
+    """Top, left and side, in pixels, of a box on an image of height x width."""
     x, y, side = box
     side = min(max(4, round(side * height)), height, width)
     top = min(max(0, round(y * height - side / 2)), height - side)

@@ -14,7 +14,7 @@ from torch import Tensor
 from fusionlib.data import Pair
 from fusionlib.images import to_uint8
 from fusionlib.progress import live_notebook
-from fusionlib.report.panels import BOX_COLOURS, Box
+from fusionlib.report.panels import BOX_COLOURS, Box, pixels
 from fusionlib.report.scoring import DISTURBANCES, MOVES, disturb
 from fusionlib.report.scoring_figures import BETTER, CUT, WORSE, show_levels, small, with_arrow
 from fusionlib.report.style import save_figure, set_style
@@ -147,8 +147,5 @@ def play(board: Board, path: Path, name: str = "noise", strength: float = 10) ->
 
 
 def _crop(box: Box, height: int, width: int) -> tuple[slice, slice]:
-    x, y, share = box
-    side = round(share * height)
-    top = min(max(0, round(y * height - side / 2)), height - side)
-    left = min(max(0, round(x * width - side / 2)), width - side)
+    top, left, side = pixels(box, height, width)
     return slice(top, top + side), slice(left, left + side)

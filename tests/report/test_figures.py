@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from fusionlib import report
-from fusionlib.report.panels import _pixels
+from fusionlib.report.panels import pixels
 from fusionlib.report.style import PARADIGM_COLOURS
 
 # The package's name `browse` is the function: the module is found by its path.
@@ -253,7 +253,7 @@ def test_telling_boxes_find_the_hot_and_the_rough_square(height, width, hot, rou
     ir, vi, spots = planted(height, width, hot, rough)
     boxes = report.telling_boxes(ir, vi)
     for (rows, columns), box in zip(spots, boxes, strict=True):
-        top, left, side = _pixels(box, height, width)
+        top, left, side = pixels(box, height, width)
         covered = max(0, min(rows.stop, top + side) - max(rows.start, top))
         covered *= max(0, min(columns.stop, left + side) - max(columns.start, left))
         assert covered > 0.7 * (rows.stop - rows.start) ** 2
@@ -264,7 +264,7 @@ def test_telling_boxes_do_not_overlap(height, width):
     # Heat and texture in one place: the second box has to give way, by a whole box.
     for shift in range(6):
         ir, vi, _ = planted(height, width, (0.35, 0.35), (0.35 + 0.02 * shift, 0.38))
-        one, other = (_pixels(box, height, width) for box in report.telling_boxes(ir, vi))
+        one, other = (pixels(box, height, width) for box in report.telling_boxes(ir, vi))
         apart = [abs(one[axis] - other[axis]) >= one[2] for axis in (0, 1)]
         assert any(apart)
         for top, left, side in (one, other):
