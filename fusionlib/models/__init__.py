@@ -4,8 +4,13 @@ from torch import nn
 
 from fusionlib.errors import FusionError
 from fusionlib.models.bsp_cnn import BSPCNN
+from fusionlib.models.bsp_transformer import BSPTransformer
 
-MODELS: dict[str, type[nn.Module]] = {"bsp-cnn": BSPCNN}
+MODELS: dict[str, type[nn.Module]] = {
+    "bsp-cnn": BSPCNN,
+    "bsp-transformer": BSPTransformer,
+    "bsp-gan": BSPCNN,  # the generator; its discriminators exist in training alone
+}
 
 
 def create_model(name: str, channels: int = 1) -> nn.Module:
