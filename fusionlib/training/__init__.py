@@ -1,6 +1,6 @@
 """Training: a spec in, a run out. Runs are kept and never trained twice."""
 
-from fusionlib.training.plain import train
+from fusionlib.training.recipes import train
 from fusionlib.training.spec import Spec
 from fusionlib.training.store import Run, open_run, runs
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from fusionlib.data.base import PatchSource
 from fusionlib.errors import FusionError
-from fusionlib.losses import BSPLoss
+from fusionlib.losses import Adversarial, BSPLoss
 from fusionlib.models import MODELS
 from fusionlib.pairing import RELATIONS
 
@@ -33,6 +33,8 @@ class Spec:
         precision: "float32", or "bfloat16" for the network under autocast
             (weights, losses and Adam stay float32).
         channels: of each source and of the fused image.
+        adversarial: the critics of an adversarial training; None trains
+            without, but "bsp-gan" takes `Adversarial()` of itself.
 
     Raises FusionError for values that can't be trained.
     """
@@ -51,8 +53,11 @@ class Spec:
     lr: float = 1e-4
     precision: str = "float32"
     channels: int = 1
+    adversarial: Adversarial | None = None
 
     def __post_init__(self):
+        if self.model == "bsp-gan" and self.adversarial is None:
+            object.__setattr__(self, "adversarial", Adversarial())
         if (self.epochs is None) == (self.steps is None):
             raise FusionError("A spec takes either epochs or steps, one of the two.")
         if self.model not in MODELS:
@@ -65,6 +70,11 @@ class Spec:
             )
         if not isinstance(self.loss, BSPLoss):
             raise FusionError(f"The loss of a spec is a BSPLoss, not a {type(self.loss).__name__}.")
+        if self.adversarial is not None and not isinstance(self.adversarial, Adversarial):
+            kind = type(self.adversarial).__name__
+            raise FusionError(f"adversarial of a spec is an Adversarial or None, not a {kind}.")
+        if self.adversarial and self.channels != 1:
+            raise FusionError("The critics see grey images: an adversarial spec takes channels=1.")
         if self.seed < 0:
             raise FusionError(f"seed is 0 or more, not {self.seed}.")
         if self.ir.patch != self.vi.patch:
@@ -126,10 +136,11 @@ class Spec:
     def from_dict(cls, values: dict) -> "Spec":
         """The spec that `to_dict` described, also after a way through JSON."""
         plain = dict(values)
-        for name, kind in (("ir", PatchSource), ("vi", PatchSource), ("loss", BSPLoss)):
-            plain[name] = kind(
-                **{k: tuple(v) if isinstance(v, list) else v for k, v in plain[name].items()}
-            )
+        kinds = {"ir": PatchSource, "vi": PatchSource, "loss": BSPLoss, "adversarial": Adversarial}
+        for name, kind in kinds.items():
+            if (inner := plain.get(name)) is not None:
+                inner = {k: tuple(v) if isinstance(v, list) else v for k, v in inner.items()}
+                plain[name] = kind(**inner)
         return cls(**plain)
 
 

@@ -24,8 +24,8 @@ from fusionlib.errors import FusionError
 from fusionlib.losses import BSPLoss
 from fusionlib.models import create_model
 from fusionlib.pairing import Draw
-from fusionlib.training import Spec, open_run, plain, train
-from fusionlib.training.plain import Training
+from fusionlib.training import Spec, loop, open_run, recipes, train
+from fusionlib.training.loop import Training
 from fusionlib.training.store import Run
 
 PAIRS = open_pairs("scenes", "train", names=["0001N"], size=(64, 96))
@@ -101,7 +101,7 @@ def test_a_finished_run_is_returned_at_once(monkeypatch):
         raise AssertionError("trained again")
 
     monkeypatch.setattr(Training, "__init__", fail)
-    monkeypatch.setattr(plain, "load_base", fail)
+    monkeypatch.setattr(recipes, "load_base", fail)
     assert go(spec) == first
 
 
@@ -330,7 +330,7 @@ def crash(spec, name, store):
     place, step, _ = KILLS[name]
 
     def first():
-        plain.CHECKPOINT_SECONDS = -1 if "often" in name else 1e9
+        loop.CHECKPOINT_SECONDS = -1 if "often" in name else 1e9
         go(spec, on_snapshot=kill_at(place, step))
 
     def second():

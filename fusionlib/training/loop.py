@@ -1,0 +1,178 @@
+"""The loop that every recipe shares: draws, checkpoints, snapshots, history.
+
+The base stays on the device and a step gathers its batch by index. Losses are
+written to a table on the device and fetched only when a checkpoint is due, so
+that no step waits for the host.
+"""
+
+import io
+import json
+import time
+from abc import ABC, abstractmethod
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from fusionlib.data.base import Base
+from fusionlib.errors import FusionError
+from fusionlib.files import write_whole
+from fusionlib.models import create_model
+from fusionlib.pairing import Draw
+from fusionlib.progress import progress
+from fusionlib.training.provenance import provenance
+from fusionlib.training.store import Run
+
+CHECKPOINT_SECONDS = 60
+
+
+class Training(ABC):
+    """The state of one training: networks, optimisers, draws, history.
+
+    A recipe is a subclass with `learn(ir, vi)`, which takes one step on a
+    batch and returns its terms, named scalars. What its step changes besides
+    the model and its optimiser stands in `parts`.
+    """
+
+    def __init__(self, run: Run, base: Base, device: str):
+        spec = run.spec
+        self.run, self.spec, self.device = run, spec, device
+        self.base = base.to(device)
+        self.draw = Draw(
+            spec.relation, len(base.ir), len(base.vi), spec.pairs, spec.seed, spec.redraw
+        )
+        torch.manual_seed(spec.seed)
+        self.model = create_model(spec.model, spec.channels).to(device).train()
+        self.optimiser = self.adam(self.model)
+        # What a checkpoint holds: everything that a step changes.
+        self.parts = {"model": self.model, "optimiser": self.optimiser, **self.more_parts()}
+        self.step, self.seconds = 0, 0.0
+        self.terms: list[str] = []
+        self.losses = torch.zeros(spec.total_steps, 0, device=device)
+        self.epoch_pairs: Tensor | None = None
+        if self.run.state_file.exists():
+            self._resume()
+
+    def run_to_end(self, on_snapshot, quiet: bool) -> None:
+        """Step until the spec's last step, with checkpoints and snapshots."""
+        spec, snapshots = self.spec, set(self.spec.snapshots)
+        started = saved = time.monotonic()
+        before, record = self.seconds, provenance(self.device)
+        name = f"{spec.model} {spec.relation} T={spec.pairs} seed {spec.seed}"
+        with progress(total=spec.total_steps, description=name, quiet=quiet) as bar:
+            bar.update(self.step)
+            while True:
+                if self.step in snapshots and not self.run.weights_file(self.step).exists():
+                    self._keep_snapshot(record, on_snapshot)
+                if self.step == spec.total_steps:
+                    break
+                self.one_step()
+                bar.update(1)
+                now = time.monotonic()
+                self.seconds = before + now - started
+                if self.step in snapshots or now - saved > CHECKPOINT_SECONDS:
+                    bar.update(0, loss=float(self._fetched()[-1, self.terms.index("total")]))
+                    self._checkpoint()
+                    saved = now
+
+    def one_step(self) -> None:
+        """One batch: gather it, learn from it, note the terms."""
+        spec = self.spec
+        epoch, place = divmod(self.step, spec.steps_per_epoch)
+        if self.epoch_pairs is None or place == 0:
+            self.epoch_pairs = torch.from_numpy(self.draw.epoch(epoch)).to(self.device)
+        batch = self.epoch_pairs[place * spec.batch : (place + 1) * spec.batch]
+        terms = self.learn(*self.base.gather(batch))
+        if not self.terms:
+            self.terms = list(terms)
+            self.losses = self.losses.new_zeros(spec.total_steps, len(terms))
+        self.losses[self.step] = torch.stack([term.detach() for term in terms.values()])
+        self.step += 1
+
+    @abstractmethod
+    def learn(self, ir: Tensor, vi: Tensor) -> dict[str, Tensor]:
+        """One step on a batch (B, 1, P, P); returns its terms."""
+
+    def more_parts(self) -> dict[str, nn.Module | torch.optim.Optimizer]:
+        """Networks and optimisers that a recipe adds, by name."""
+        return {}
+
+    def adam(self, network: nn.Module) -> torch.optim.Optimizer:
+        """The optimiser of the released code."""
+        return torch.optim.Adam(network.parameters(), lr=self.spec.lr, fused=True)
+
+    def autocast(self) -> torch.autocast:
+        """The spec's precision, for networks; losses stay in float32."""
+        kind = torch.device(self.device).type
+        return torch.autocast(kind, torch.bfloat16, enabled=self.spec.precision == "bfloat16")
+
+    def _fetched(self) -> np.ndarray:
+        # Losses so far; the one place where the host waits for the device.
+        losses = self.losses[: self.step].cpu().numpy()
+        bad = ~np.isfinite(losses).all(1)
+        if bad.any():
+            step = int(bad.argmax())
+            values = ", ".join(f"{t} {v:g}" for t, v in zip(self.terms, losses[step], strict=True))
+            raise FusionError(
+                f"The loss of run {self.run.key} is not finite from step {step + 1} on ({values});"
+                f" its last good weights are of step {max(self.run.steps, default=0)}:"
+                " try a smaller lr or precision='float32'."
+            )
+        return losses
+
+    def _checkpoint(self) -> None:
+        # A finite loss may have an infinite gradient; such weights are not kept.
+        networks = [part for part in self.parts.values() if isinstance(part, nn.Module)]
+        if not all(v.isfinite().all() for part in networks for v in part.state_dict().values()):
+            raise FusionError(
+                f"The weights of run {self.run.key} are not finite after step {self.step}; its last"
+                f" good ones are of step {max(self.run.steps, default=0)}:"
+                " try a smaller lr or precision='float32'."
+            )
+        state = {
+            **{name: part.state_dict() for name, part in self.parts.items()},
+            "random": torch.get_rng_state(),
+            "terms": self.terms,
+            "losses": self.losses[: self.step].clone(),
+            "step": self.step,
+            "seconds": self.seconds,
+        }
+        content = io.BytesIO()
+        torch.save(state, content)
+        write_whole(self.run.state_file, lambda path: path.write_bytes(content.getbuffer()))
+
+    def _resume(self) -> None:
+        file = self.run.state_file
+        try:
+            state = torch.load(file, map_location=self.device, weights_only=True)
+        except Exception as error:  # torch raises a kind of its own for each damage
+            raise FusionError(
+                f"{file} can't be read ({str(error).splitlines()[0]}): delete it to train anew."
+            ) from error
+        for name, part in self.parts.items():
+            part.load_state_dict(state[name])
+        torch.set_rng_state(state["random"].cpu())
+        self.step, self.seconds, self.terms = state["step"], state["seconds"], state["terms"]
+        self.losses = self.losses.new_zeros(self.spec.total_steps, len(self.terms))
+        self.losses[: self.step] = state["losses"]
+
+    def _keep_snapshot(self, record: dict, on_snapshot) -> None:
+        if self.step == self.spec.total_steps:
+            self._finish(record)
+        self.run.save_weights(self.model, self.step)
+        if on_snapshot:
+            on_snapshot(self.run, self.step)
+
+    def _finish(self, record: dict) -> None:
+        # Before the last weights, which say that the run is finished.
+        history = pd.DataFrame(self._fetched(), columns=self.terms)
+        history.insert(0, "epoch", np.arange(self.step) // self.spec.steps_per_epoch + 1)
+        history.insert(0, "step", np.arange(self.step) + 1)
+        write_whole(
+            self.run.folder / "history.csv",
+            lambda path: history.to_csv(path, index=False, float_format="%.9g"),
+        )
+        record = {**record, "seconds": round(self.seconds, 1), "steps": self.step}
+        text = json.dumps(record, indent=1)
+        write_whole(self.run.folder / "provenance.json", lambda path: path.write_text(text))
