@@ -28,4 +28,6 @@ def loss_and_gradients(judge, critic, image):
     image = image.clone().requires_grad_()
     value = judge(image)
     weights = list(critic.parameters())
-    return value, torch.autograd.grad((value * torch.arange(1, len(value) + 1)).sum(), [image, *weights])
+    return value, torch.autograd.grad(
+        (value * torch.arange(1, len(value) + 1)).sum(), [image, *weights]
+    )

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from fusionlib.data.base import PatchSource
 from fusionlib.errors import FusionError
-from fusionlib.losses import BSPLoss
+from fusionlib.losses import Adversarial, BSPLoss
 from fusionlib.models import MODELS
 from fusionlib.training import Spec
 
@@ -25,19 +25,34 @@ OTHERS = {
     Spec: {
         "model": "emma", "ir": VI, "vi": IR, "relation": "strict", "pairs": 151, "epochs": 101,
         "redraw": False, "seed": 1, "loss": BSPLoss(ssim=0.3), "batch": 4, "lr": 1e-3,
-        "precision": "bfloat16", "channels": 3,
+        "precision": "bfloat16", "channels": 3, "adversarial": Adversarial(),
     },
     PatchSource: {
         "modality": "vi", "dataset": "FMB", "split": "test", "images": ("00005N", "00001D"),
         "fingerprint": "0" * 16, "patch": 64, "stride": 64, "first": 20, "size": (64, 96),
     },
     BSPLoss: {"intensity": 2.0, "gradient": 0.0, "ssim": 0.0, "form": "paper"},
+    Adversarial: {
+        "factor": 0.02, "mask": "binary", "regularisation": ("penalty", 10.0), "strength": 5.0,
+        "critic_lr": 1e-3,
+    },
 }  # fmt: skip
+
+
+def adversarial(name, value):
+    # Some regularisations need a strength, and a strength needs one of them.
+    if name == "regularisation":
+        return Adversarial(regularisation=value[0], strength=value[1])
+    if name == "strength":
+        return Adversarial(regularisation="penalty", strength=value)
+    return Adversarial(**{name: value})
 
 
 def changed(kind, name, value):
     if kind is Spec:
         return dataclasses.replace(SPEC, **{name: value})
+    if kind is Adversarial:
+        return dataclasses.replace(SPEC, adversarial=adversarial(name, value))
     fields = ("ir", "vi") if kind is PatchSource else ("loss",)
     parts = {f: dataclasses.replace(getattr(SPEC, f), **{name: value}) for f in fields}
     return dataclasses.replace(SPEC, **parts)
@@ -56,8 +71,16 @@ def test_the_key_does_not_move():
 def test_every_field_moves_the_key(kind, name, value, monkeypatch):
     monkeypatch.setitem(MODELS, "emma", MODELS["bsp-cnn"])
     other = changed(kind, name, value)
-    assert other.key != SPEC.key
+    before = dataclasses.replace(SPEC, adversarial=Adversarial()) if kind is Adversarial else SPEC
+    assert other.key != before.key
     assert len(other.key) == 12
+
+
+def test_a_gan_takes_critics_of_itself():
+    gan = dataclasses.replace(SPEC, model="bsp-gan")
+    assert gan.adversarial == Adversarial()
+    assert gan.key == dataclasses.replace(gan, adversarial=Adversarial()).key
+    assert SPEC.adversarial is None
 
 
 def test_no_field_is_forgotten_above():
@@ -94,6 +117,8 @@ def test_defaults_that_are_written_out_change_nothing():
         SPEC,
         dataclasses.replace(SPEC, loss=BSPLoss(ssim=0.0, form="paper"), lr=3e-4, seed=7),
         dataclasses.replace(SPEC, ir=dataclasses.replace(IR, size=(64, 96), first=12)),
+        dataclasses.replace(SPEC, model="bsp-gan"),
+        dataclasses.replace(SPEC, adversarial=Adversarial(0.1, "none", "clip", 0.01, 1e-5)),
     ],
 )
 def test_json_and_back(spec):
@@ -143,6 +168,8 @@ def test_snapshots_end_with_the_last_step(total):
         ({"model": "bsp-rnn"}, "no model 'bsp-rnn'"),
         ({"relation": "loose"}, "no relation 'loose'"),
         ({"loss": dict}, "BSPLoss, not a type"),
+        ({"adversarial": 0.01}, "Adversarial or None, not a float"),
+        ({"adversarial": Adversarial(), "channels": 3}, "channels=1"),
         ({"seed": -1}, "seed is 0 or more, not -1"),
         ({"vi": dataclasses.replace(VI, patch=64)}, "patches of one size, not 128 and 64"),
         (
@@ -154,3 +181,9 @@ def test_snapshots_end_with_the_last_step(total):
 def test_what_cannot_be_trained_is_refused(values, message):
     with pytest.raises(FusionError, match=message):
         dataclasses.replace(SPEC, **values)
+
+
+def test_a_spec_from_before_the_critics_is_still_read():
+    values = SPEC.to_dict()
+    del values["adversarial"]
+    assert Spec.from_dict(values) == SPEC
