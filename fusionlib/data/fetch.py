@@ -1,19 +1,13 @@
 """Get a dataset: by git at a pinned revision, or by telling where it is."""
 
 import os
-import re
 import shutil
-import subprocess
 from pathlib import Path
-
-from tqdm.auto import tqdm
 
 from fusionlib.data.datasets import DATASETS, Dataset, match_split, splits_of
 from fusionlib.errors import FusionError
+from fusionlib.git import get_revision
 from fusionlib.settings import data_root
-
-# git's progress on its error stream, such as "Receiving objects:  45% (450/1000), ..."
-_PROGRESS = re.compile(r"(?:remote: )?([A-Z][a-z ]+):\s+\d+% \((\d+)/(\d+)\)")
 
 
 def get(
@@ -51,20 +45,13 @@ def get(
     notes = f"Licence: {dataset.licence}. Cite: {dataset.citation}."
     if url is None:
         return f"{_instructions(dataset, data)}\n{notes}"
-    if not re.fullmatch("[0-9a-f]{40}", revision or ""):
-        raise FusionError(f"The revision {revision!r} is no full commit hash of 40 hex digits.")
     if data is not None:
         Path(data).expanduser().mkdir(parents=True, exist_ok=True)
     target = data_root(data) / name
     if target.exists():
         return f"{_complete(dataset, target)} are already in {target}: nothing to do.\n{notes}"
-    if shutil.which("git") is None:
-        raise FusionError("The program git is not on PATH: install it to get datasets.")
-
     part = target.with_name(f".{name}.part")
-    with tqdm(desc=name, unit="object") as bar:
-        _fetch(part, url, revision, bar)
-        _checkout(part, revision, bar)
+    get_revision(part, url, revision, name)
     try:
         found = _complete(dataset, part)
     except FusionError:
@@ -107,71 +94,3 @@ def _complete(dataset: Dataset, folder: Path) -> str:
             )
         counts.append(f"{len(pairs)} {split}")
     return f"The pairs of {dataset.name} ({', '.join(counts)})"
-
-
-def _fetch(part: Path, url: str, revision: str, bar: tqdm) -> None:
-    """Bring the revision into the repository `part`, unless it is there already."""
-    if part.exists():
-        # The commit is there only if all its files are: see unpackLimit in _git.
-        if not _git(part, "cat-file", "-e", f"{revision}^{{commit}}"):
-            return
-        shutil.rmtree(part)
-    part.mkdir(parents=True)
-    errors = _git(part, "init", "--quiet")
-    if not errors:
-        fetch = ("fetch", "--progress", "--no-tags", "--depth=1", "--", url)
-        errors = _git(part, *fetch, revision, bar=bar)
-        if "unadvertised object" in errors:  # this server gives whole histories only
-            fetch = ("fetch", "--progress", "--", url, "+refs/*:refs/origin/*")
-            errors = _git(part, *fetch, bar=bar)
-    if not errors:
-        errors = _git(part, "cat-file", "-e", f"{revision}^{{commit}}")
-    if not errors:
-        return
-    if "not our ref" in errors or "valid object name" in errors:
-        shutil.rmtree(part)
-        raise FusionError(f"{url} has no revision {revision}: pass one that it has.")
-    raise FusionError(
-        f"git cannot fetch {url} ({errors}): check the address, the connection and the free "
-        "space, then run the command again."
-    )
-
-
-def _checkout(part: Path, revision: str, bar: tqdm) -> None:
-    (part / ".git" / "index.lock").unlink(missing_ok=True)  # left by a killed git
-    errors = _git(part, "checkout", "--progress", "--force", "--detach", revision, bar=bar)
-    if errors or (part / ".git" / "HEAD").read_text().strip() != revision:
-        raise FusionError(
-            f"git cannot check out {revision} ({errors or 'HEAD is another one'}): free some "
-            f"space, or delete {part} to start clean, then run the command again."
-        )
-
-
-def _git(folder: Path, *arguments: str, bar: tqdm | None = None) -> str:
-    """Run git on the repository `folder`; return its errors, "" if it succeeds."""
-    # A pack of its own for each fetch: its objects appear at once, when all are there.
-    command = ["git", "-c", "fetch.unpackLimit=1", "-c", "core.autocrlf=false", *arguments]
-    # No other repository around, no questions (passwords), no translations.
-    environment = {key: value for key, value in os.environ.items() if key != "GIT_INDEX_FILE"}
-    environment |= {"GIT_DIR": str(folder / ".git"), "GIT_WORK_TREE": str(folder)}
-    environment |= {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
-    streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "text": True}
-    streams |= {"stderr": subprocess.PIPE, "errors": "replace"}
-    phase, errors = "", []
-    with subprocess.Popen(command, cwd=folder, env=environment, **streams) as process:
-        try:
-            for line in process.stderr:  # text mode ends a line at git's \r, too
-                if "fatal: " in line or "error: " in line:
-                    errors.append(line.strip())
-                elif bar is not None and (step := _PROGRESS.match(line)):
-                    if step[1] != phase:
-                        phase = step[1]
-                        bar.reset(int(step[3]))
-                        bar.set_description(phase)
-                    bar.update(int(step[2]) - bar.n)
-        except BaseException:
-            process.kill()
-            raise
-    if process.returncode == 0:
-        return ""
-    return "; ".join(errors) or f"exit code {process.returncode}"

@@ -1,32 +1,15 @@
 """Fusion models behind one registry: `fused = model(ir, vi)`."""
 
-from torch import nn
+from fusionlib.models.registry import MODELS, create_model
+from fusionlib.models.released import load_released
+from fusionlib.models.trained import load_trained, trained_names
+from fusionlib.models.weights import load_weights
 
-from fusionlib.errors import FusionError
-from fusionlib.models.bsp_cnn import BSPCNN
-from fusionlib.models.bsp_transformer import BSPTransformer
-
-MODELS: dict[str, type[nn.Module]] = {
-    "bsp-cnn": BSPCNN,
-    "bsp-transformer": BSPTransformer,
-    "bsp-gan": BSPCNN,  # the generator; its discriminators exist in training alone
-}
-
-
-def create_model(name: str, channels: int = 1) -> nn.Module:
-    """A model with freshly drawn weights, by name.
-
-    Args:
-        name: one of `MODELS`.
-        channels: channels of each source and of the fused image, 1 or 3.
-
-    Raises FusionError for an unknown name or number of channels.
-    """
-    if name not in MODELS:
-        raise FusionError(f"There is no model {name!r}; the models are {', '.join(MODELS)}.")
-    if channels not in (1, 3):
-        raise FusionError(f"A model takes channels=1 or channels=3, not {channels!r}.")
-    return MODELS[name](channels)
-
-
-__all__ = ["MODELS", "create_model"]
+__all__ = [
+    "MODELS",
+    "create_model",
+    "load_released",
+    "load_trained",
+    "load_weights",
+    "trained_names",
+]

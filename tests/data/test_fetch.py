@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import subprocess
 
 import numpy as np
 import pytest
@@ -10,15 +9,9 @@ from PIL import Image
 
 from fusionlib.data import fetch, open_pairs
 from fusionlib.errors import FusionError
+from tests.repository import commit, git
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
-
-
-def git(folder, *arguments):
-    identity = ["-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false"]
-    return subprocess.run(
-        ["git", *identity, *arguments], cwd=folder, check=True, capture_output=True, text=True
-    ).stdout.strip()
 
 
 @pytest.fixture
@@ -30,14 +23,10 @@ def origin(tmp_path):
         for index in range(3):
             pixels = np.random.default_rng(index).integers(0, 256, (30, 40), dtype=np.uint8)
             Image.fromarray(pixels).save(folder / part / f"{index}.png")
-    git(folder, "init", "--quiet")
-    git(folder, "add", ".")
-    git(folder, "commit", "--quiet", "-m", "images")
-    revision = git(folder, "rev-parse", "HEAD")
+    revision = commit(folder)
     (folder / "README.md").write_text("later")
     (folder / "cropinfrared/0.png").unlink()
-    git(folder, "add", "--all")
-    git(folder, "commit", "--quiet", "-m", "later")
+    commit(folder, "later")
     return folder, f"file://{folder}", revision
 
 
@@ -57,20 +46,6 @@ def test_get_brings_the_pinned_revision_once(origin, tmp_path, capsys):
     assert "100%" in capsys.readouterr().err
     shutil.rmtree(folder)
     assert "nothing to do" in fetch.get("RoadScene", data, url, revision)
-
-
-def test_a_server_that_refuses_a_bare_commit(origin, tmp_path, monkeypatch):
-    _, url, revision = origin
-    calls = []
-    run = fetch._git
-    monkeypatch.setattr(fetch, "_git", lambda *a, **k: calls.append(a[1:3]) or run(*a, **k))
-    # The oldest protocol gives out only what a branch or tag names.
-    monkeypatch.setenv("GIT_CONFIG_COUNT", "1")
-    monkeypatch.setenv("GIT_CONFIG_KEY_0", "protocol.version")
-    monkeypatch.setenv("GIT_CONFIG_VALUE_0", "0")
-    fetch.get("RoadScene", tmp_path, url, revision)
-    assert calls.count(("fetch", "--progress")) == 2
-    assert len(open_pairs("RoadScene", data=tmp_path)) == 3
 
 
 @pytest.mark.parametrize("stage", ["fetch", "checkout"])
@@ -95,15 +70,6 @@ def test_a_killed_git_is_mended_by_a_second_call(origin, tmp_path, monkeypatch, 
     fetch.get("RoadScene", data, url, revision)
     assert names(data) == ["RoadScene"]
     assert len(open_pairs("RoadScene", data=data)) == 3
-
-
-def test_a_leftover_that_is_no_repository(origin, tmp_path):
-    _, url, revision = origin
-    part = tmp_path / ".RoadScene.part" / "cropinfrared"
-    part.mkdir(parents=True)
-    (part / "half.png").write_text("half")
-    fetch.get("RoadScene", tmp_path, url, revision)
-    assert len(open_pairs("RoadScene", data=tmp_path)) == 3
 
 
 def test_what_cannot_be_fetched(origin, tmp_path, monkeypatch):
