@@ -12,7 +12,7 @@ import signal
 import sys
 from pathlib import Path
 
-from fusionlib import __version__
+from fusionlib import __version__, cli_fuse
 from fusionlib.errors import FusionError, listed
 
 
@@ -50,6 +50,10 @@ def _parser() -> argparse.ArgumentParser:
         return verbs.add_parser(name, help=help, description=help).add_subparsers(
             required=True, metavar="VERB"
         )
+
+    cli_fuse.add_arguments(
+        add(verbs, "fuse", cli_fuse.run, "fuse a pair of images, or two folders")
+    )
 
     data_help = "folder that holds the datasets (default: FUSIONLIB_DATA)"
 

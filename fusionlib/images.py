@@ -4,17 +4,15 @@ Inside the library an image is a float32 tensor (1 or 3, H, W) in [0, 1].
 Files are turned into that form, and back, by the functions below alone.
 """
 
-import struct
-import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
+from fusionlib import decoding
 from fusionlib.errors import FusionError
 from fusionlib.files import write_whole
 
@@ -22,79 +20,83 @@ IMAGE_SUFFIXES = frozenset(
     {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".pgm", ".ppm"}
 )
 
-# What Pillow's decoders raise on damaged files, one kind a format.
-_DAMAGED = (OSError, EOFError, SyntaxError, ValueError, struct.error, zlib.error)
-_DAMAGED += (Image.DecompressionBombError,)
+_NOTE = "fusionlib"  # keyword of the text that `write` puts into a PNG file
 
 # ITU-R BT.601 weights of red and blue in the luma; green has the rest.
 _KR, _KB = 0.299, 0.114
+# Pillow's mode L counts them in parts of 65,536.
+_LUMA = (19595, 38470, 7471)
+_STRIP = 1 << 20  # pixels that are recoloured at once
 
 
-@contextmanager
-def _opened(path: str | Path) -> Iterator[Image.Image]:
-    """Open an image file; what goes wrong, also while decoding, names it."""
-    try:
-        with Image.open(path) as image:
-            # Transparency is dropped, also the kind that Pillow keeps beside the pixels.
-            image.info.pop("transparency", None)
-            yield image
-    except FileNotFoundError:
-        raise FusionError(f"There is no image file {path}: check its name.") from None
-    except _DAMAGED as error:
-        unknown = isinstance(error, UnidentifiedImageError)
-        reason = "no image format that Pillow knows" if unknown else error
-        raise FusionError(
-            f"{path} cannot be read as an image ({reason}): replace or remove the file."
-        ) from None
+def read_levels(path: str | Path) -> np.ndarray:
+    """Read the levels that an image file stores, for `grey_levels` and `to_unit`.
+
+    Alpha is dropped, and the image is turned as its EXIF orientation says, so
+    that it is what a viewer shows. This holds for every `read_` here.
+
+    Returns uint8 or uint16, (H, W) for grey and (H, W, 3) for colour.
+
+    Raises:
+        FusionError: the file is missing, damaged or no image, or its pixels
+            are neither 8 nor 16 bits deep.
+    """
+    with decoding.opened(path) as image:
+        return decoding.levels(image, path)
 
 
-def _pixels(image: Image.Image, colour: bool, path: str | Path) -> Tensor:
-    """Decoded pixels (1 or 3, H, W) in [0, 1]."""
-    if image.mode.startswith("I"):  # 16-bit grey; Pillow has no deeper colour than 8 bits
-        values, top = np.asarray(image), 65535
-        if values.min() < 0 or values.max() > top:
-            raise FusionError(
-                f"{path} holds values outside 0..{top}: save it with 8 or 16 bits a pixel."
-            )
-    elif image.mode == "F":
-        raise FusionError(
-            f"{path} holds floating-point pixels of unknown range: save it with 8 or 16 bits."
-        )
-    else:
-        # By way of RGB, because Pillow turns some modes (palette) into grey by other rules.
-        if image.mode not in ("1", "L"):
-            image = image.convert("RGB")
-        values, top = np.asarray(image.convert("RGB" if colour else "L")), 255
-    pixels = torch.from_numpy(values.astype(np.float32) / top)
-    if pixels.ndim == 3:
-        return pixels.permute(2, 0, 1).contiguous()
-    return pixels.expand(3 if colour else 1, -1, -1).contiguous()
+def grey_levels(levels: np.ndarray) -> np.ndarray:
+    """Grey (H, W) of levels (H, W) or (H, W, 3), of the same depth.
+
+    Colour becomes grey as in Pillow's mode L: BT.601 luma, rounded half up.
+    """
+    if levels.ndim == 2:
+        return levels
+    if levels.dtype == np.uint8:
+        return np.asarray(Image.fromarray(levels).convert("L"))
+    luma = levels[..., 0] * np.uint32(_LUMA[0])
+    for channel in (1, 2):
+        luma += levels[..., channel] * np.uint32(_LUMA[channel])
+    luma += np.uint32(1 << 15)  # the sum stays below 2^32
+    luma >>= 16
+    return luma.astype(np.uint16)
+
+
+def to_unit(levels: np.ndarray, bits: int = 16) -> Tensor:
+    """Levels (H, W) or (H, W, 3) as float32 (1 or 3, H, W) in [0, 1].
+
+    Args:
+        levels: uint8, divided by 255, or uint16, divided by 2^bits - 1.
+        bits: of uint16 levels; sensors often give 12 or 14.
+    """
+    values = levels.astype(np.float32)
+    values /= 255 if levels.dtype == np.uint8 else 2**bits - 1
+    pixels = torch.from_numpy(values)
+    return pixels[None] if pixels.ndim == 2 else pixels.permute(2, 0, 1).contiguous()
 
 
 def read_grey(path: str | Path) -> Tensor:
     """Read an image file as grey: float32 (1, H, W) in [0, 1].
 
-    Colour becomes grey as in Pillow's mode L: BT.601 luma, rounded to 8 bits.
-    8-bit values are divided by 255, 16-bit grey by 65535. Alpha is dropped.
+    Colour becomes grey as in Pillow's mode L: BT.601 luma, rounded to the
+    file's depth. 8-bit values are divided by 255, 16-bit ones by 65535.
 
     Raises:
-        FusionError: the file is missing, damaged or no image.
+        FusionError: as `read_levels`.
     """
-    with _opened(path) as image:
-        return _pixels(image, False, path)
+    return to_unit(grey_levels(read_levels(path)))
 
 
 def read_colour(path: str | Path) -> Tensor:
     """Read an image file as RGB: float32 (3, H, W) in [0, 1].
 
-    Grey is repeated in the three channels. Colour of 16 bits a channel is read
-    at 8 bits, which is all that Pillow decodes.
+    Grey is repeated in the three channels.
 
     Raises:
-        FusionError: the file is missing, damaged or no image.
+        FusionError: as `read_levels`.
     """
-    with _opened(path) as image:
-        return _pixels(image, True, path)
+    pixels = to_unit(read_levels(path))
+    return pixels.expand(3, -1, -1).contiguous()
 
 
 def read_labels(path: str | Path) -> Tensor:
@@ -103,7 +105,8 @@ def read_labels(path: str | Path) -> Tensor:
     Raises:
         FusionError: the file is damaged, or colours stand for the classes.
     """
-    with _opened(path) as image:
+    with decoding.opened(path) as image:
+        decoding.turn_upright(image)
         values = np.asarray(image).astype(np.int64)
     if values.ndim == 3:
         if (values[..., :3] != values[..., :1]).any():
@@ -122,17 +125,16 @@ def shape_of(path: str | Path) -> tuple[int, int, int]:
     Raises:
         FusionError: the file is missing or no image.
     """
-    with _opened(path) as image:
-        grey = Image.getmodebase(image.mode) == "L"
-        return 1 if grey else 3, image.height, image.width
+    with decoding.opened(path) as image:
+        return decoding.shape(image)
 
 
 def check_same_size(first: str | Path, second: str | Path) -> None:
     """Raise FusionError unless two image files have one size (headers only)."""
     sizes = []
     for path in (first, second):
-        with _opened(path) as image:
-            sizes.append("{}x{}".format(*image.size))
+        _, height, width = shape_of(path)
+        sizes.append(f"{width}x{height}")
     if sizes[0] != sizes[1]:
         raise FusionError(
             f"The images of a pair must have one size, but {first} is {sizes[0]} and "
@@ -173,7 +175,7 @@ def _levels(image: Tensor) -> Tensor:
     levels = image.detach() * 255
     if levels.isnan().any():
         raise FusionError("An image holds NaN: look for the step that made it.")
-    return (levels + 0.5).floor().clamp(0, 255)
+    return levels.add_(0.5).floor_().clamp_(0, 255)
 
 
 def quantise(image: Tensor) -> Tensor:
@@ -191,17 +193,19 @@ def grey_of(rgb: Tensor) -> Tensor:
         FusionError: a value is NaN.
     """
     r, g, b = _levels(rgb).int().unbind(-3)
-    # Pillow's mode L counts the luma in parts of 65,536, and rounds half up.
-    grey = (19595 * r + 38470 * g + 7471 * b + 32768) >> 16
+    grey = (_LUMA[0] * r + _LUMA[1] * g + _LUMA[2] * b + (1 << 15)) >> 16
     return (grey.to(rgb.dtype) / 255).unsqueeze(-3)
 
 
-def write(path: str | Path, image: Tensor) -> None:
+def write(path: str | Path, image: Tensor, note: str | None = None) -> None:
     """Write an image file with 8 bits a channel, whole or not at all.
 
     Args:
         path: its suffix sets the format; its folder is made where missing.
-        image: (1 or 3, H, W) in [0, 1]; clipped and rounded half up.
+        image: (1 or 3, H, W) in [0, 1]; clipped and rounded half up. Or 8-bit
+            levels (uint8), stored as they are.
+        note: text that a PNG file carries for `note_of`, in ASCII; other
+            formats have no place for it.
 
     Raises:
         FusionError: a bad shape, an unknown suffix, NaN, or a full disk.
@@ -211,13 +215,36 @@ def write(path: str | Path, image: Tensor) -> None:
         raise FusionError(
             f"{path} needs an image of shape (1 or 3, H, W), not {tuple(image.shape)}."
         )
-    kind = Image.registered_extensions().get(path.suffix.lower())
+    kind = kind_of(path)
+    levels = image.numpy() if image.dtype == torch.uint8 else to_uint8(image)
+    levels = levels.transpose(1, 2, 0)
+    picture = Image.fromarray(levels if levels.shape[2] == 3 else levels[..., 0])
+    options = {"format": kind, "quality": 95}  # the quality matters to JPEG alone
+    if note is not None:
+        options["pnginfo"] = PngInfo()
+        options["pnginfo"].add_text(_NOTE, note)
+    write_whole(path, lambda beside: picture.save(beside, **options))
+
+
+def kind_of(path: str | Path) -> str:
+    """The format that an image is written in under this name, such as "PNG".
+
+    Raises:
+        FusionError: no format that can be written has this suffix.
+    """
+    kind = Image.registered_extensions().get(Path(path).suffix.lower())
     if kind not in Image.SAVE:
         raise FusionError(f"{path} has no image suffix that can be written: use .png.")
-    levels = to_uint8(image).transpose(1, 2, 0)
-    picture = Image.fromarray(levels if levels.shape[2] == 3 else levels[..., 0])
-    # The quality matters to JPEG alone.
-    write_whole(path, lambda beside: picture.save(beside, format=kind, quality=95))
+    return kind
+
+
+def note_of(path: str | Path) -> str | None:
+    """The note that `write` left in a PNG file; None in any other file."""
+    try:
+        with decoding.opened(path) as image:
+            return image.info.get(_NOTE)
+    except FusionError:
+        return None
 
 
 def rgb_to_ycbcr(rgb: Tensor) -> Tensor:
@@ -240,3 +267,27 @@ def ycbcr_to_rgb(ycbcr: Tensor) -> Tensor:
     b = y + 2 * (1 - _KB) * (cb - 0.5)
     g = (y - _KR * r - _KB * b) / (1 - _KR - _KB)
     return torch.stack((r, g, b), -3)
+
+
+def recolour(grey: Tensor, levels: np.ndarray, bits: int = 16) -> Tensor:
+    """A fused grey image with the chroma of the visible image.
+
+    Y of full-range BT.601 is replaced and Cb and Cr are kept; where the
+    result leaves RGB it is clipped, channel by channel.
+
+    Args:
+        grey: (1, H, W) in [0, 1].
+        levels: visible image as `read_levels` gives it, of this size.
+        bits: of levels in 16 bits, see `to_unit`.
+
+    Returns uint8 (3, H, W), rounded half up.
+    """
+    _, height, width = grey.shape
+    result = torch.empty(3, height, width, dtype=torch.uint8)
+    # In strips, because the steps between need many times the memory of the image.
+    rows = max(1, _STRIP // width)
+    for strip in (slice(top, top + rows) for top in range(0, height, rows)):
+        ycbcr = rgb_to_ycbcr(to_unit(levels[strip], bits).expand(3, -1, -1))
+        ycbcr[0] = grey[0, strip]
+        result[:, strip] = torch.from_numpy(to_uint8(ycbcr_to_rgb(ycbcr)))
+    return result

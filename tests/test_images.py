@@ -255,3 +255,61 @@ def test_grey_of_takes_any_leading_dimensions(lead):
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_grey_of_on_a_device():
     _assert_grey_of_is_pillows(RGB, "cuda")
+
+
+# --- levels, notes, chroma ------------------------------------------------------------------
+
+DEEP_RGB = RNG.integers(0, 65536, (20, 30, 3), dtype=np.uint16)
+
+
+@pytest.mark.parametrize(("bits", "top"), [(16, 65535), (14, 16383), (9, 511)])
+def test_to_unit_divides_by_the_highest_value_of_the_bits(bits, top):
+    levels = np.array([[0, 1, top]], np.uint16)
+    assert torch.equal(images.to_unit(levels, bits), torch.tensor([[[0, 1 / top, 1]]]))
+    assert images.to_unit(levels.astype(np.uint8), bits)[0, 0, 1] == 1 / np.float32(255)
+
+
+def test_a_png_file_carries_a_note(tmp_path):
+    image = torch.rand(3, 4, 5)
+    images.write(tmp_path / "a.png", image, note='{"who": "x"}')
+    images.write(tmp_path / "b.png", image)
+    assert images.note_of(tmp_path / "a.png") == '{"who": "x"}'
+    assert torch.equal(images.read_colour(tmp_path / "a.png"), images.quantise(image))
+    (tmp_path / "text.png").write_text("no image")
+    for name in ("b.png", "text.png", "missing.png"):
+        assert images.note_of(tmp_path / name) is None
+
+
+def test_8_bit_levels_are_written_as_they_are(tmp_path):
+    images.write(tmp_path / "a.png", torch.from_numpy(RGB).permute(2, 0, 1))
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "a.png")), RGB)
+
+
+def test_recolour_replaces_the_luma_and_keeps_the_chroma(monkeypatch):
+    monkeypatch.setattr(images, "_STRIP", 7 * 30)  # 20 rows in three strips
+    grey = torch.rand(1, 20, 30)
+    result = images.recolour(grey, RGB)
+    ycbcr = images.rgb_to_ycbcr(torch.from_numpy(RGB).permute(2, 0, 1) / 255)
+    ycbcr[0] = grey[0]
+    rgb = images.ycbcr_to_rgb(ycbcr)
+    assert (rgb < 0).any()
+    assert (rgb > 1).any()
+    assert np.array_equal(result, images.to_uint8(rgb))
+    # Where nothing is clipped, luma and chroma are what was asked for, within the rounding.
+    inside = ((rgb >= 0) & (rgb <= 1)).all(0)
+    back = images.rgb_to_ycbcr(result / 255)
+    assert ((back - ycbcr)[:, inside].abs() * 255).max() < 1.01
+
+
+@pytest.mark.parametrize("levels", [RGB, DEEP_RGB], ids=["8 bits", "16 bits"])
+def test_recolour_with_its_own_luma_changes_nothing(levels):
+    luma_of = images.rgb_to_ycbcr(images.to_unit(levels))[:1]
+    expected = images.to_uint8(images.to_unit(levels))
+    assert np.array_equal(images.recolour(luma_of, levels), expected)
+
+
+def test_recolour_around_grey_gives_grey():
+    grey = images.quantise(torch.rand(1, 20, 30))
+    for levels in (GREY, np.stack([GREY] * 3, 2)):
+        result = images.recolour(grey, levels)
+        assert torch.equal(result / 255, grey.expand(3, -1, -1))
