@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fusionlib.models.layers import pad_to_multiple
+from fusionlib.models.layers import in_a_row, pad_to_multiple
 
 
 class DenseLayer(nn.Module):
@@ -119,7 +119,10 @@ class BSPCNN(nn.Module):
         stacked sources (B, 2C, H, W). H and W must be multiples of 4.
         """
         sources = torch.cat((ir, vi), 1).contiguous(memory_format=torch.channels_last)
-        s0 = self.encode1(sources)
+        # Where the sources enter and the fused image leaves, autocast rounds nothing, because
+        # bfloat16 has steps of a grey level or more: so the image is right within one level.
+        with torch.autocast(sources.device.type, enabled=False):
+            s0 = self.encode1(sources)
         s1 = self.encode2(s0)
         s2 = self.encode3(s1)
         return s0 + self.fuse1(s0), s1 + self.fuse2(s1), s2 + self.fuse3(s2), sources
@@ -127,10 +130,11 @@ class BSPCNN(nn.Module):
     def decode(self, features: tuple[Tensor, ...]) -> Tensor:
         """The fused image (B, C, H, W) from what `features` returned."""
         f0, f1, f2, sources = features
-        x = self.decode3(f2)
-        x = self.decode2(torch.cat((x, f1), 1))
-        # Under autocast the parts differ in dtype, and `cat` would widen all of them.
-        return self.decode1(torch.cat([part.to(x.dtype) for part in (x, f0, sources)], 1))
+        dense, shuffle, up = self.decode2
+        x = shuffle(dense(torch.cat((self.decode3(f2), f1), 1)))
+        x = in_a_row(up, self.decode1[0], x, torch.cat((f0, sources), 1))
+        with torch.autocast(x.device.type, enabled=False):
+            return self.decode1[1:](x)
 
     def forward(self, ir: Tensor, vi: Tensor) -> Tensor:
         ir, vi, crop = pad_to_multiple(ir, vi, self.multiple)

@@ -198,11 +198,15 @@ class BSPTransformer(nn.Module):
         W must be multiples of 4.
         """
         sources = torch.cat((ir, vi), 1).contiguous(memory_format=torch.channels_last)
-        s0 = self.project(sources)
+        # Where the sources enter and the fused image leaves, autocast rounds nothing, because
+        # bfloat16 has steps of a grey level or more: so the image is right within one level.
+        with torch.autocast(sources.device.type, enabled=False):
+            s0 = self.project(sources)
+            f0 = torch.cat((s0, self.fuse1(s0)), 1)
         s1 = self.encode2(s0)
         s2 = self.encode3(s1)
         return (
-            torch.cat((s0, self.fuse1(s0)), 1),
+            f0,
             torch.cat((self.fuse2(s1), s1), 1),
             torch.cat((s2, self.fuse3(s2)), 1),
         )
@@ -212,7 +216,8 @@ class BSPTransformer(nn.Module):
         f0, f1, f2 = features
         x = self.decode3(f2)
         x = self.decode2(torch.cat((x, f1), 1))
-        return self.decode1(torch.cat((x, f0), 1))
+        with torch.autocast(x.device.type, enabled=False):
+            return self.decode1(torch.cat((x, f0), 1))
 
     def forward(self, ir: Tensor, vi: Tensor) -> Tensor:
         ir, vi, crop = pad_to_multiple(ir, vi, self.multiple)

@@ -6,7 +6,9 @@ import torch
 
 from fusionlib.data import open_pairs
 from fusionlib.errors import FusionError
-from fusionlib.models import create_model
+from fusionlib.losses import BSPLoss
+from fusionlib.models import create_model, load_released
+from tests.models.literal_cnn import LiteralCNN, copy_weights, literal_loss
 
 # Outputs of the authors' code on the top-left 128 x 128 patch.
 RELEASED = ("MSRS_00004N", "MSRS_00491D", "RoadScene_FLIR_00006", "RoadScene_FLIR_06660",
@@ -115,16 +117,8 @@ def test_unknown_models_and_channels_are_refused():
 
 @pytest.fixture(scope="module")
 def released(weights_root):
-    """Our network with the authors' weights: the same tensors in the same order."""
-    theirs = torch.load(weights_root / "cnn.model", map_location="cpu", weights_only=True)
-    model = create_model("bsp-cnn").eval()
-    ours = model.state_dict()
-    assert len(theirs) == len(ours)
-    # A linear layer (out, in) of theirs is a 1x1 convolution of ours.
-    model.load_state_dict(
-        {name: value.reshape(ours[name].shape) for name, value in zip(ours, theirs.values())}
-    )
-    return model
+    """Our network with the authors' weights."""
+    return load_released("bsp-cnn", weights_root)
 
 
 @pytest.mark.parametrize("name", RELEASED)
@@ -153,3 +147,44 @@ def test_the_patch_would_show_a_slip(released, slip, data_root, reference_root, 
         fused = released(*sources)[0, 0].numpy()
     expected = np.load(reference_root / "released_cnn" / "MSRS_00004N_patch.npy")
     assert abs(fused - expected).max() > 1e-5
+
+
+def test_twenty_steps_have_the_published_losses():
+    """Along 20 Adam steps of the drawn network ours has its loss and its gradient.
+
+    Ours starts each step from the drawn one's weights: Adam divides a gradient
+    by its size and makes whole steps of rounding, so that even the drawn
+    network, fed its batches in another order, leaves itself by more than 1e-4.
+    """
+    ours, theirs = create_model("bsp-cnn").train(), LiteralCNN().train()
+    copy_weights(ours, theirs)
+    adam, totals = torch.optim.Adam(theirs.parameters(), lr=1e-4), []
+    for _ in range(20):
+        ir, vi = images(48, 48)
+        copy_weights(theirs, ours)
+        ours.zero_grad()
+        mine = BSPLoss()(ours(ir, vi), ir, vi)["total"]
+        mine.backward()
+        total = literal_loss(theirs(ir, vi), ir, vi)
+        adam.zero_grad()
+        total.backward()
+        assert mine.item() == pytest.approx(total.item(), abs=1e-5)
+        gradients = [
+            torch.cat([weights.grad.flatten() for weights in model.parameters()])
+            for model in (ours, theirs)
+        ]
+        # A pixel whose distance to the mixture is all rounding may turn its sign.
+        assert (gradients[0] - gradients[1]).norm() < 0.01 * gradients[1].norm()
+        adam.step()
+        totals.append(total.item())
+    assert totals[-1] < totals[0]
+
+
+def test_under_autocast_it_gives_float32(model):
+    ir, vi = images(32, 32)
+    with torch.no_grad():
+        exact = model(ir, vi)
+        with torch.autocast("cpu", torch.bfloat16):
+            rounded = model(ir, vi)
+    assert rounded.dtype == torch.float32
+    assert (rounded - exact).abs().max() < 0.02
