@@ -33,12 +33,14 @@ def evaluate(
     step: int | None = None,
     precision: str = "float32",
     progress: bool = True,
+    keep: str | Path | None = None,
 ) -> pd.DataFrame:
     """Fuse every pair and score the 8-bit result against the grey sources.
 
     A run keeps its rows in its folder, one an image and its bytes: what has
     been scored is not fused again, also as part of another test set, and a
-    killed evaluation goes on where it was. Rows of a bare model are not kept.
+    killed evaluation goes on where it was. Rows of a bare model are kept in
+    the folder `keep`, if one is named.
 
     Args:
         subject: a model, or a run that `train` returned.
@@ -51,18 +53,27 @@ def evaluate(
             runs.
         precision: "float32" or "bfloat16", of the model alone.
         progress: show a bar.
+        keep: folder for the rows of a bare model; made where it is missing.
+            It must belong to these weights alone, for example by their hash in
+            its name, because nothing else tells them from others.
 
     Returns a table with the column "image" and those that
     `fusionlib.metrics.columns` names, in the order of `pairs`. Its `attrs`
     hold dataset, split, fingerprint, protocol, convention, precision, step
     and the key of the run (both None for a model).
 
-    Raises FusionError for an unknown name, and for what `fuse` refuses.
+    Raises FusionError for an unknown name, a step of a model, a folder for a
+    run's rows, and for what `fuse` refuses.
     """
     protocol = Protocol.of(protocol)
     is_model = isinstance(subject, nn.Module)
     if is_model and step is not None:
         raise FusionError("step chooses a snapshot of a run: leave it out for a model.")
+    if keep is not None:
+        if not is_model:
+            raise FusionError("keep is for a model: a run keeps its rows in its own folder.")
+        if Path(keep).exists() and not Path(keep).is_dir():
+            raise FusionError(f"keep must name a folder for rows, but {keep} is a file.")
     if not is_model and step is None:
         step = subject.spec.total_steps
     chosen, named = choose(metrics, convention)
@@ -90,12 +101,13 @@ def evaluate(
         fused = fuse(model(), ir, vi, protocol, precision)
         return _values(fused, ir, vi, chosen, convention)
 
+    folder = keep if is_model else subject.folder
     rows = make_rows(
         pairs,
         load,
         score_one,
         labels,
-        cache=None if is_model else kept_in(subject.folder, conditions),
+        cache=None if folder is None else kept_in(Path(folder), conditions),
         title=f"score {pairs.dataset} {pairs.split}" if progress else None,
     )
     table = _table(pairs, rows, labels)

@@ -1,4 +1,4 @@
-"""Rows of scores, one an image; those of runs are kept on disk."""
+"""Rows of scores, one an image; those of networks can be kept on disk."""
 
 import csv
 import hashlib
@@ -67,7 +67,7 @@ def make_rows(
 
 
 def kept_in(folder: Path, conditions: dict) -> Path:
-    """The cache file, in a run's folder, of rows scored under these conditions."""
+    """The cache file of these conditions, in the folder of a run or of weights."""
     parts = "_".join(str(value) for value in conditions.values())
     return folder / "scores" / f"{parts}_v{METRICS_VERSION}.csv"
 

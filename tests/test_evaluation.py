@@ -205,6 +205,41 @@ def test_no_half_file_is_left_when_the_disk_is_full(tmp_path, monkeypatch):
     assert [path.read_text() for path in cache_files(run)] == before
 
 
+def test_rows_of_a_model_are_kept_where_a_folder_is_named(tmp_path):
+    model, keep = Mean(), tmp_path / "released" / "mean-0123"
+    first = evaluate(model, toy_pairs(), "plain", metrics=("EN", "MI"), keep=keep)
+    assert model.calls == 3
+    again = evaluate(model, toy_pairs(), "plain", metrics=("MI",), keep=str(keep))
+    assert model.calls == 3
+    assert again.equals(first[["image", "MI"]])
+    evaluate(model, toy_pairs(), "released", metrics=("MI",), keep=keep)
+    assert model.calls > 3  # another protocol
+    assert len(list((keep / "scores").iterdir())) == 2
+
+
+def test_a_model_scores_alike_with_and_without_a_folder_and_leaves_nothing_else(tmp_path, store):
+    keep = tmp_path / "rows"
+    kept = evaluate(Mean(), toy_pairs(), "plain", metrics=("EN",), keep=keep)
+    bare = evaluate(Mean(), toy_pairs(), "plain", metrics=("EN",))
+    assert bare.equals(kept)
+    assert bare.attrs == kept.attrs
+    assert list(tmp_path.iterdir()) == [keep]
+    assert not list(store.iterdir())
+
+
+def test_a_folder_for_rows_is_refused_where_it_makes_no_sense(tmp_path):
+    run = ToyRun(tmp_path)
+    with pytest.raises(FusionError, match="a run keeps its rows in its own folder"):
+        evaluate(run, toy_pairs(1), keep=tmp_path / "rows")
+    file = tmp_path / "cnn.model"
+    file.touch()
+    model = Mean()
+    with pytest.raises(FusionError, match=r"cnn\.model is a file"):
+        evaluate(model, toy_pairs(1), keep=file)
+    assert not run.models
+    assert model.calls == 0
+
+
 def test_step_without_a_run_is_refused():
     with pytest.raises(FusionError, match="step"):
         evaluate(Mean(), toy_pairs(1), step=3)

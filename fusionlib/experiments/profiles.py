@@ -40,6 +40,38 @@ class TestSet:
         return pairs.verify()
 
 
+@dataclass(frozen=True)
+class Table4:
+    """Sizes of Table 4 in one profile; all else is as in the other tables.
+
+    Args:
+        ir: the infrared images of its base; the visible ones are those of the
+            150-patch base.
+        ir_stride: distance of infrared patches, in pixels.
+        ir_first: how many infrared patches are kept; None keeps all.
+        ir_note: which they are, for captions.
+        seeds: trainings of each baseline.
+        steps: of a training; None takes as many as Table 1's row of that T.
+        tests: what our networks are scored on.
+        present: what the authors' weights are scored on, the same sets.
+        panels: data set -> the image that figures show.
+    """
+
+    ir: TestSet
+    ir_stride: int
+    ir_first: int | None
+    ir_note: str
+    seeds: int
+    steps: int | None
+    tests: tuple[TestSet, ...]
+    present: tuple[TestSet, ...]
+    panels: dict[str, str]
+
+
+TABLE4_SETS = ("MSRS", "LLVIP", "RoadScene", "TNO")
+TABLE4_PANELS = {"MSRS": "00004N", "LLVIP": "260510", "RoadScene": "FLIR_05914", "TNO": "18"}
+
+
 def _quick(name: str) -> tuple[str, ...]:
     text = resources.files(__package__).joinpath("quick_images.toml").read_text("utf-8")
     return tuple(tomllib.loads(text)[name])
@@ -67,6 +99,7 @@ class Profile:
         curve: the test set of the curves during training.
         panel: the first test set's image that figures show.
         steps: of the first training, in start_here.
+        table4: of Table 4, whose infrared images come from another set.
     """
 
     name: str
@@ -86,6 +119,7 @@ class Profile:
     curve: TestSet
     panel: str
     steps: int
+    table4: Table4
 
     def title(self, pairs: PairSet) -> str:
         """What stands under a figure of `pairs`: rendered images say so."""
@@ -96,12 +130,21 @@ class Profile:
         rendered = ", rendered scenes" if self.train == "scenes" else ""
         return f"profile {self.name}{rendered}; protocol {protocol}; convention {convention}"
 
+    def length(self, trainable: int, batch: int) -> dict[str, int]:
+        """How long a row of that T is trained: {"epochs": ...} or {"steps": ...}."""
+        smallest = self.pairs[min(self.pairs)]
+        if self.equal_steps and self.pairs[trainable] > smallest:
+            return {"steps": self.epochs * (smallest // batch)}
+        return {"epochs": self.epochs}
+
     @property
     def rows_note(self) -> str:
         """What a reader must know about the rows with larger T."""
         length = "the same number of steps" if self.equal_steps else "the same number of epochs"
         return f"all rows take {length}; SPTP 15,000 is cut from {self.wide_note}"
 
+
+_PAPER_TABLE4 = tuple(TestSet(name, most=250 if name == "LLVIP" else None) for name in TABLE4_SETS)
 
 PROFILES = {
     "smoke": Profile(
@@ -122,6 +165,17 @@ PROFILES = {
         curve=TestSet("scenes", ("0000D", "0001N")),
         panel="0001N",
         steps=60,
+        table4=Table4(
+            ir=TestSet("scenes", ("0004D", "0005N", "0006D")),
+            ir_stride=32,
+            ir_first=None,
+            ir_note="other scenes",
+            seeds=1,
+            steps=20,
+            tests=(TestSet("scenes", ("0000D", "0001N")),),
+            present=(TestSet("scenes", ("0000D", "0001N", "0003N")),),
+            panels={"scenes": "0001N"},
+        ),
     ),
     "quick": Profile(
         name="quick",
@@ -141,6 +195,17 @@ PROFILES = {
         curve=TestSet("MSRS", _quick("MSRS_curve")),
         panel="00004N",
         steps=300,
+        table4=Table4(
+            ir=TestSet("M3FD", _quick("M3FD")),
+            ir_stride=128,
+            ir_first=None,
+            ir_note="four images of M3FD, which are test images of Table 1 and of no set here",
+            seeds=3,
+            steps=None,
+            tests=tuple(TestSet(name, _quick(name)) for name in TABLE4_SETS),
+            present=tuple(TestSet(name) for name in TABLE4_SETS),
+            panels=TABLE4_PANELS,
+        ),
     ),
     "paper": Profile(
         name="paper",
@@ -160,6 +225,19 @@ PROFILES = {
         curve=TestSet("MSRS"),
         panel="00004N",
         steps=300,
+        table4=Table4(
+            # Ten images of 1024x768 give 15 patches each at this distance, as the paper's ten
+            # images of 640x480 do side by side; two more are there for images of another size.
+            ir=TestSet("M3FD", most=12),
+            ir_stride=224,
+            ir_first=150,
+            ir_note="ten images spread over M3FD, whose choice the paper does not state",
+            seeds=1,
+            steps=None,
+            tests=_PAPER_TABLE4,
+            present=_PAPER_TABLE4,
+            panels=TABLE4_PANELS,
+        ),
     ),
 }
 

@@ -6,10 +6,25 @@ from fusionlib.report.curves import curve_ends, points, smooth, training_curves
 from fusionlib.report.panels import panels, patch_grid, telling_boxes
 from fusionlib.report.record import results_folder, write_record, write_table
 from fusionlib.report.style import save_figure
+from fusionlib.report.table4 import (
+    above_others,
+    compare_methods,
+    method_numbers,
+    tolerance_check,
+)
+from fusionlib.report.table4_figure import method_points
+from fusionlib.report.table4_views import (
+    in_short,
+    method_sizes,
+    methods_table,
+    styled_methods,
+)
 from fusionlib.report.verdicts import count, numbers, verdicts
 
 __all__ = [
-    "browse", "compare", "count", "curve_ends", "markdown", "numbers", "panels", "patch_grid",
-    "points", "results_folder", "save_figure", "smooth", "telling_boxes", "training_curves",
-    "verdicts", "wide", "write_record", "write_table",
+    "above_others", "browse", "compare", "compare_methods", "count", "curve_ends", "in_short",
+    "markdown", "method_numbers", "method_points", "method_sizes", "methods_table", "numbers",
+    "panels", "patch_grid", "points", "results_folder", "save_figure", "smooth", "styled_methods",
+    "telling_boxes", "tolerance_check", "training_curves", "verdicts", "wide", "write_record",
+    "write_table",
 ]  # fmt: skip

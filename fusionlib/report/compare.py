@@ -65,7 +65,7 @@ def wide(comparison: pd.DataFrame, digits: int = 2) -> pd.DataFrame:
     where there are several.
     """
     cells = comparison.copy()
-    cells["cell"] = [_cell(row.paper, row.ours, row.spread, digits) for row in cells.itertuples()]
+    cells["cell"] = [cell(row.paper, row.ours, row.spread, digits) for row in cells.itertuples()]
     cells["row"] = [f"{row.mode} {row.trainable:,}" for row in cells.itertuples()]
     order = {name: list(dict.fromkeys(cells[name])) for name in ("test_set", "row", "metric")}
     table = cells.pivot(index=["test_set", "row"], columns="metric", values="cell")
@@ -74,10 +74,16 @@ def wide(comparison: pd.DataFrame, digits: int = 2) -> pd.DataFrame:
     return table.loc[rows, order["metric"]].rename_axis(columns=None)
 
 
-def _cell(paper: float, ours: float, spread: float, digits: int) -> str:
+def cell(paper: float, ours: float, spread: float, digits: int) -> str:
+    """Both numbers: "6.54 | 6.62 ± 0.012"; a dash for one the paper lacks."""
     printed = "—" if pd.isna(paper) else f"{paper:.{digits}f}"
+    return f"{printed} | {with_spread(ours, spread, digits)}"
+
+
+def with_spread(value: float, spread: float, digits: int) -> str:
+    """A mean and, where there is one, its spread: "6.62 ± 0.012"."""
     around = "" if pd.isna(spread) else f" ± {spread:.{digits + 1}f}"
-    return f"{printed} | {ours:.{digits}f}{around}"
+    return f"{value:.{digits}f}{around}"
 
 
 def markdown(table: pd.DataFrame) -> str:

@@ -11,6 +11,9 @@ from fusionlib.files import write_whole
 _COLOURS = sns.color_palette("colorblind")
 # The same colour for the same paradigm in every figure.
 PARADIGM_COLOURS = {"SPTP": _COLOURS[0], "UPTP": _COLOURS[1], "APTP": _COLOURS[2]}
+MODEL_COLOURS = dict(
+    zip(("bsp-cnn", "bsp-transformer", "bsp-gan"), (_COLOURS[k] for k in (3, 4, 9)), strict=True)
+)
 
 
 def set_style() -> None:
@@ -19,8 +22,12 @@ def set_style() -> None:
     plt.rcParams.update({"figure.dpi": 110, "savefig.dpi": 150, "savefig.bbox": "tight"})
 
 
-def save_figure(figure: Figure, path: Path) -> Figure:
-    """Write the figure as a PNG, and return it for the notebook to show."""
-    write_whole(path, lambda beside: figure.savefig(beside, format="png"))
+def save_figure(figure: Figure, path: Path | None) -> Figure:
+    """Write the figure as a PNG, and return it for the notebook to show.
+
+    No path writes nothing: for pictures that may not be passed on.
+    """
+    if path is not None:
+        write_whole(path, lambda beside: figure.savefig(beside, format="png"))
     plt.close(figure)
     return figure

@@ -7,6 +7,7 @@ import nbformat
 import pandas as pd
 import pytest
 
+from fusionlib import experiments, images
 from fusionlib.experiments import TABLE1_CLAIMS, profile
 from fusionlib.experiments.bsp import TABLE1_ROWS
 from fusionlib.runner.notebooks import find
@@ -17,6 +18,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 METRICS = ["EN", "MI", "VIF", "Qabf", "SSIM"]
 TABLE1 = "beyond_strict_pairing/table1_generalisation"
 FIGURE2 = "beyond_strict_pairing/fig2_convergence"
+TABLE4 = "beyond_strict_pairing/table4_other_methods"
 SCORING = "walkthroughs/how_fusion_is_scored"
 
 
@@ -155,6 +157,65 @@ def test_figure2_follows_runs_of_table1(folder_of):
     )
     assert figure2 < table1
     assert len(figure2) == 2 * profile("smoke").seeds
+
+
+def test_table4_has_a_row_for_each_baseline_trained_here(folder_of):
+    folder = folder_of[TABLE4]
+    numbers = record_of(folder)["numbers"]
+    rows = [f"{name}, trained here" for name in ("CNN", "Transf", "GAN")]
+    assert numbers["table"].keys() == {f"scenes, {row}, {m}" for row in rows for m in METRICS}
+    per_image = pd.read_csv(folder / "per_image.csv.gz")
+    assert per_image["method"].unique().tolist() == list(experiments.table4.MODELS)
+    assert set(per_image["weights"]) == {"trained"}
+    means = per_image.groupby("method")[METRICS].mean()
+    for row, method in zip(rows, experiments.table4.MODELS, strict=True):
+        for metric in METRICS:
+            kept = numbers["table"][f"scenes, {row}, {metric}"]
+            assert kept == pytest.approx(means.loc[method, metric], abs=1e-4)
+    keys = {run["key"] for run in record_of(folder)["runs"]}
+    assert keys == set(per_image["key"])
+    assert len(keys) == 3
+    # Nothing to compare with: no released weights, and rendered scenes are in no paper.
+    assert (numbers["within"], numbers["check"], numbers["above"]) == ("0 of 0", {}, {})
+
+
+def test_table4_says_what_is_left_out_and_what_is_inferred(folder_of):
+    folder = folder_of[TABLE4]
+    notes = " ".join(record_of(folder)["notes"])
+    text = shown(folder)
+    for model in experiments.table4.MODELS:
+        assert f"{model} is left out" in notes
+    assert "inferred" in notes
+    assert "bsp-gan is left out" in text
+    assert "look swapped" in text
+    sizes = pd.read_csv(folder / "sizes.csv", dtype=str).set_index("model")
+    assert sizes.loc["bsp-cnn"].tolist()[:3] == ["0.81", "0.820", "214,882"]
+    assert sizes["GMAC"].astype(float).gt(10).all()
+    training = pd.read_csv(folder / "training.csv")
+    assert training["method"].tolist()[-1] == "trained here"
+    moved = pd.read_csv(folder / "protocols.csv").set_index("protocol")
+    assert moved.loc["whole+stretch", "EN"] != moved.loc["whole+clip", "EN"]
+
+
+def test_a_folder_of_fused_images_joins_table4(root, folder_of):
+    fused = root / "my method"
+    for pair in profile("smoke").table4.tests[0].open(None, profile("smoke").size):
+        images.write(fused / f"{pair.name}.png", (pair.ir + pair.vi) / 2)
+    before = states(root)
+    (outcome,) = reproduce(
+        ["table4_other_methods"],
+        profile="smoke",
+        overrides={"fused": str(fused), "fused_set": "scenes"},
+        results=root / "with folder",
+    )
+    assert outcome.ok, digest([outcome])
+    assert states(root) == before
+    numbers = record_of(outcome.folder)["numbers"]["table"]
+    without = record_of(folder_of[TABLE4])["numbers"]["table"]
+    mine = {name: value for name, value in numbers.items() if "my method, your folder" in name}
+    assert len(mine) == len(METRICS)
+    assert {name: value for name, value in numbers.items() if name not in mine} == without
+    assert "my method, your folder" in shown(outcome.folder)
 
 
 def test_scoring_measures_what_metrics_reward(folder_of):

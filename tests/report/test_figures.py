@@ -295,6 +295,14 @@ def test_save_figure_writes_a_png_and_leaves_nothing_open(tmp_path):
         assert len(image.convert("L").getcolors()) > 10
 
 
+def test_save_figure_without_a_path_writes_nothing_and_leaves_nothing_open(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    figure = report.panels({"a": scene(30, 40)}, "caption")
+    assert report.save_figure(figure, None) is figure
+    assert plt.get_fignums() == []
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.fixture
 def pairs():
     from fusionlib.data import open_pairs

@@ -57,6 +57,58 @@ def test_section_shows_what_results_hold(results):
     assert "MSRS, 3 images." in section
 
 
+@pytest.fixture
+def table4(results):
+    """Table 4 beside the others: one model, authors' weights and ours, on two sets."""
+    folder = results / readme.TABLE4
+    folder.mkdir(parents=True)
+    sage, cnn = ("SAGE", "sage"), ("CNN, printed", "bsp-cnn")
+    printed = [
+        (*sage, 1.11, "MSRS"),
+        (*sage, 2.23, "TNO"),
+        (*cnn, 2.69, "MSRS"),
+        (*cnn, 2.23, "TNO"),
+    ]
+    rows = [
+        {"test_set": test_set, "row": row, "method": method, "weights": "printed", "on": "",
+         "metric": "MI", "paper": paper}
+        for row, method, paper, test_set in printed
+    ]  # fmt: skip
+    for test_set, counts in (("MSRS", (181, 31)), ("TNO", (58, 20))):
+        for weights, on, images, ours in zip(
+            ("released", "trained"), ("all", "listed"), counts, (2.714, 2.5), strict=True
+        ):
+            rows.append(
+                {"test_set": test_set, "row": f"CNN, {weights}", "method": "bsp-cnn", "on": on,
+                 "weights": weights, "images": images, "metric": "MI", "paper": 2.69, "ours": ours,
+                 "difference": ours - 2.69, "spread": 0.034 if weights == "trained" else None}
+            )  # fmt: skip
+    pd.DataFrame(rows).to_csv(folder / "table.csv", index=False)
+    sizes = {"model": ["bsp-cnn"], "MB printed": ["0.81"], "MB": ["0.820"],
+             "parameters": ["214,882"], "GMAC": ["21.15"]}  # fmt: skip
+    pd.DataFrame(sizes).to_csv(folder / "sizes.csv", index=False)
+    (folder / "record.json").write_text(json.dumps({"notes": ["profile quick", "gan left out"]}))
+    return results
+
+
+def test_section_shows_table_4_where_it_was_measured(table4):
+    section = readme.results_section(table4)
+    assert (
+        "MSRS (181 and 31 images), TNO (58 and 20 images). profile quick; gan left out." in section
+    )
+    assert r"| MSRS | CNN | 2.69 \| 2.71 \| 2.50 ± 0.034 |" in section
+    assert "| MSRS | best of the others | 1.11 |" in section
+    assert "1 of 1 numbers" in section
+    assert "MI 0.1" in section
+    assert "| bsp-cnn | 0.81 | 0.820 | 214,882 | 21.15 |" in section
+    assert "look swapped" in section
+    assert f"results/{readme.TABLE4}/table4.png" in section
+
+
+def test_section_without_table_4(results):
+    assert "Table 4" not in readme.results_section(results)
+
+
 def test_updated_changes_only_what_is_between_the_marks(results):
     once = readme.updated(TEXT, results)
     assert once.startswith(f"# Title\n\nbefore\n\n{readme.BEGIN}\n")
