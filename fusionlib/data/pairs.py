@@ -169,6 +169,18 @@ class PairSet(Sequence):
                 images.read_pair(pair.ir_path, pair.vi_path)
         return self
 
+    def write(self, folder: str | Path) -> tuple[Path, Path]:
+        """Write the images as PNG files, visible in colour, into two folders.
+
+        Returns folder/ir and folder/vi: rendered scenes, or a few pairs of a
+        set, for whoever takes folders.
+        """
+        ir_folder, vi_folder = (Path(folder) / modality for modality in ("ir", "vi"))
+        for pair in self.pairs:
+            images.write(ir_folder / f"{pair.name}.png", pair.ir)
+            images.write(vi_folder / f"{pair.name}.png", pair.vi_rgb)
+        return ir_folder, vi_folder
+
     def select(self, names: Sequence[str]) -> "PairSet":
         """The pairs of these names, in this order; FusionError if unknown."""
         known = {pair.name: pair for pair in self.pairs}

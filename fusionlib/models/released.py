@@ -29,12 +29,12 @@ class Release:
 
     published: its place in their repository.
     short: another name, which the cache and collections of such files use.
-    sha256: of its bytes, in hex digits; None where it is not known.
+    sha256: of its bytes, in hex digits.
     """
 
     published: str
     short: str
-    sha256: str | None = None
+    sha256: str
 
     def find(self, folder: Path) -> Path | None:
         """The file in a folder that has one of its names."""
@@ -42,9 +42,7 @@ class Release:
         return next((folder / name for name in names if (folder / name).is_file()), None)
 
     def is_sound(self, file: Path) -> bool:
-        """Whether the bytes are those that were released, as far as is known."""
-        if self.sha256 is None:
-            return True
+        """Whether the bytes are those that were released."""
         with file.open("rb") as content:
             return hashlib.file_digest(content, "sha256").hexdigest() == self.sha256
 
@@ -60,7 +58,11 @@ RELEASED = {
         "transformer.model",
         "048cbe3547c0379d7cde00467f60196191866ad299cd2e8bb68aadbbaf2dd739",
     ),
-    "bsp-gan": Release("pretrained_models/GAN/GAN.model", "gan.model"),
+    "bsp-gan": Release(
+        "pretrained_models/GAN/GAN.model",
+        "gan.model",
+        "27b2bc446027181d8065107ad79aa3374fbc553bf98f59c6d8cd026240f33684",
+    ),
 }
 
 
@@ -75,9 +77,7 @@ def load_released(
     Without a path the file is looked for in FUSIONLIB_WEIGHTS, then in the
     user's cache, and then fetched by git from the authors' repository at the
     pinned revision into that cache, whole or not at all. What is fetched must
-    have the SHA-256 of the released files of the CNN and the Transformer; that
-    of the GAN's is not known here, so that only git vouches for it: the
-    commit's hash covers every byte.
+    have the SHA-256 of the released files.
 
     Args:
         name: "bsp-cnn", "bsp-transformer" or "bsp-gan".

@@ -216,3 +216,14 @@ def test_real_pairs(data_root, dataset):
 def test_real_msrs_labels(data_root):
     pairs = open_pairs("MSRS", data=data_root)
     assert pairs[0].labels.unique().max() <= 8
+
+
+def test_scenes_written_as_files_are_the_same_pairs(tmp_path):
+    scenes = open_pairs("scenes", "test", names=["0000D", "0001N"], size=(40, 56))
+    ir, vi = scenes.write(tmp_path / "work")
+    again = open_folders(ir, vi)
+    assert again.names == scenes.names
+    for written, scene in zip(again, scenes, strict=True):
+        assert torch.equal(written.ir, scene.ir)
+        assert torch.equal(written.vi_rgb, scene.vi_rgb)
+        assert torch.equal(written.vi, scene.vi)

@@ -77,7 +77,8 @@ def test_every_record_says_that_scenes_are_rendered(folder_of):
 def test_start_here_learns(root, folder_of):
     record = record_of(folder_of["start_here"])
     numbers = record["numbers"]
-    assert list(numbers) == ["loss", *METRICS]
+    assert list(numbers) == ["fused_files", "loss", *METRICS]
+    assert numbers["fused_files"] == len(profile("smoke").tests[0].names)
     assert all(math.isfinite(value) for value in numbers.values())
     (run,) = record["runs"]
     assert run["steps"] == profile("smoke").steps
