@@ -89,7 +89,7 @@ def _peak():
     return round(used / (2**20 if sys.platform == "darwin" else 2**10), 1)
 
 
-def _processor():
+def processor():
     lines = Path("/proc/cpuinfo")
     if lines.exists():
         for line in lines.read_text().splitlines():
@@ -115,7 +115,7 @@ def main(arguments=None):
         "dtype": str(images[0].dtype).removeprefix("torch."),
         "rounds": options.rounds,
         "batch": BATCH,
-        "processor": _processor(),
+        "processor": processor(),
         "system": platform.platform(),
         **provenance(),
         "memory": memory,
@@ -133,7 +133,7 @@ def main(arguments=None):
         f"after 1 pair, {memory['peak_mib_after_last']} after {STREAM} pairs"
     )
     if options.output:
-        _write(options.output, rows, conditions)
+        write(options.output, rows, conditions)
 
 
 def _line(found):
@@ -147,7 +147,7 @@ def _line(found):
     )
 
 
-def _write(path, rows, conditions):
+def write(path, rows, conditions):
     def write_rows(beside):
         with beside.open("w", newline="") as file:
             writer = csv.DictWriter(file, rows[0], lineterminator="\n")
