@@ -17,7 +17,7 @@ from fusionlib.fusing_model import fingerprint
 from fusionlib.fusing_pairs import Job
 from fusionlib.inference import Protocol, fuse
 from fusionlib.progress import progress as progress_bar
-from fusionlib.rows import _ahead
+from fusionlib.rows import ahead
 
 # Larger images are fused in tiles, which bounds the memory; Full HD (2.07 million) is still whole.
 WHOLE_PIXELS = 2_100_000
@@ -95,7 +95,7 @@ class Work:
             # The last image is written, and the next ones are read, while the network works.
             ThreadPoolExecutor(1) as self._writer,
         ):
-            for group in _ahead(self._load_all, self._groups(jobs)):
+            for group in ahead(self._load_all, self._groups(jobs)):
                 loaded = []
                 for task, found in group:
                     if isinstance(found, FusionError):

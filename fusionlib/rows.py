@@ -51,7 +51,7 @@ def make_rows(
     keys, unsaved = [], 0
     try:
         for key, loaded in progress_bar(
-            _ahead(prepare, pairs), title or "", len(pairs), quiet=title is None
+            ahead(prepare, pairs), title or "", len(pairs), quiet=title is None
         ):
             keys.append(key)
             if loaded is None:
@@ -72,7 +72,7 @@ def kept_in(folder: Path, conditions: dict) -> Path:
     return folder / "scores" / f"{parts}_v{METRICS_VERSION}.csv"
 
 
-def _ahead(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+def ahead(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
     """`map`, with the next item worked on while the caller uses the last one."""
     with ThreadPoolExecutor(1) as pool:
         pending = deque()

@@ -59,7 +59,7 @@ def table1(
                 **base,
                 relation=PARADIGMS[mode],
                 pairs=sizes.pairs[trainable],
-                **_length(sizes, trainable),
+                **sizes.length(trainable, BATCH),
                 batch=BATCH,
                 precision=sizes.precision,
                 seed=seed,
@@ -120,10 +120,3 @@ def _base(sizes: Profile, data, wide: bool) -> dict:
     pairs = open_pairs(sizes.train, "train", data, names, sizes.size)
     stride = sizes.wide_stride if wide else sizes.patch
     return {side: patch_source(pairs, side, sizes.patch, stride) for side in ("ir", "vi")}
-
-
-def _length(sizes: Profile, trainable: int) -> dict:
-    smallest = sizes.pairs[min(sizes.pairs)]
-    if sizes.equal_steps and sizes.pairs[trainable] > smallest:
-        return {"steps": sizes.epochs * (smallest // BATCH)}
-    return {"epochs": sizes.epochs}

@@ -71,6 +71,41 @@ def training_curves(
     return figure
 
 
+def game_curves(losses: pd.DataFrame, caption: str) -> Figure:
+    """The losses of a generator and its two critics over the steps.
+
+    Args:
+        losses: columns seed, step, total, saliency_critic and detail_critic,
+            such as `smooth` makes of the histories.
+        caption: stands below the panels.
+
+    A critic's loss is E D(fused) - E D(source): near 0 it can't tell them
+    apart, near -2 it is sure of every image. A line that stays on either
+    is a critic that teaches nothing any more.
+    """
+    set_style()
+    figure, axes = plt.subplots(1, 3, figsize=(10, 3.2), layout="constrained")
+    titles = {
+        "total": "generator, Eq. 7",
+        "saliency_critic": "saliency critic, Eq. 16",
+        "detail_critic": "detail critic, Eq. 17",
+    }
+    for axis, (term, title) in zip(axes, titles.items(), strict=True):
+        for seed, curve in losses.groupby("seed"):
+            axis.plot(curve["step"], curve[term], lw=1.2, label=f"seed {seed}")
+        axis.set(title=title, xlabel="step")
+        axis.grid(alpha=0.3)
+        if term != "total":
+            axis.set_ylim(-2.1, 1.1)
+            for level in (-2, 0):
+                axis.axhline(level, color="0.6", lw=0.8, ls=":")
+    axes[0].set_ylabel("loss")
+    axes[0].legend(frameon=False)
+    sns.despine(figure)
+    figure.supxlabel(caption, fontsize="small")
+    return figure
+
+
 def smooth(losses: pd.DataFrame, by: list[str], points: int = 60) -> pd.DataFrame:
     """Mean of every loss over equal stretches of steps, about `points` a run.
 

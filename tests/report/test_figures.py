@@ -101,6 +101,21 @@ def scores(losses):
     return losses.assign(SSIM=1 - losses["total"] / 100)[["mode", "seed", "step", "SSIM"]]
 
 
+def test_game_curves_draw_every_seed_and_each_critic(losses):
+    game = losses.assign(seed=losses["seed"], saliency_critic=-0.5, detail_critic=-1.5)
+    figure = report.game_curves(game, "rendered scenes")
+    titles = [axis.get_title() for axis in figure.axes]
+    assert [title.split(",")[0] for title in titles] == [
+        "generator", "saliency critic", "detail critic",
+    ]  # fmt: skip
+    seeds = game["seed"].nunique()
+    for axis, value in zip(figure.axes[1:], (-0.5, -1.5), strict=True):
+        curves = [line for line in axis.get_lines() if line.get_label().startswith("seed")]
+        assert len(curves) == seeds
+        assert all((line.get_ydata() == value).all() for line in curves)
+    assert "rendered scenes" in texts(figure)
+
+
 def test_training_curves_are_means_with_the_range_over_seeds(losses, scores):
     figure = report.training_curves(losses, scores, "SSIM", "rendered scenes, 2 images")
     left, right = figure.axes

@@ -85,7 +85,7 @@ def test_a_step_is_written_out():
     torch.manual_seed(3)
     model = create_model("bsp-cnn").train()
     saliency, detail = BSPDiscriminator(32), BSPDiscriminator(32)
-    adam = torch.optim.Adam([*saliency.parameters(), *detail.parameters()], lr=1e-4)
+    adam = torch.optim.Adam([*saliency.parameters(), *detail.parameters()], lr=1e-6)
     made = training(spec)
     made.one_step()
     pairs = made.draw.epoch(0)[:3]
