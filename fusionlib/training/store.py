@@ -90,12 +90,21 @@ class Run:
 
 
 def open_run(spec: Spec) -> Run:
-    """The run of this spec; its folder and spec.json are made if they are not there."""
+    """The run of this spec; its folder and spec.json are made if they are not there.
+
+    Raises FusionError where the folder holds a run of other values: a default
+    that was another one when it was made is not part of the key.
+    """
     run = Run(store_root() / spec.key)
     file = run.folder / "spec.json"
     if not file.exists():
         text = json.dumps(spec.to_dict(), indent=1)
         write_whole(file, lambda path: path.write_text(text))
+    elif run.spec != spec:
+        raise FusionError(
+            f"{run.folder} was made from other values, by a version with other defaults: move "
+            "it away, or set FUSIONLIB_STORE to another folder."
+        )
     return run
 
 

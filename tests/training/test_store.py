@@ -50,6 +50,19 @@ def test_a_file_is_replaced_whole(tmp_path):
     assert names(file.parent) == ["spec.json"]
 
 
+def test_a_run_made_under_another_default_is_not_taken_for_this_one():
+    run = open_run(SPEC)
+    file = run.folder / "spec.json"
+    text = file.read_text()
+    assert open_run(SPEC) == run
+    file.write_text(text.replace('"lr": 0.0001', '"lr": 0.1'))
+    with pytest.raises(FusionError, match=f"{run.folder} was made from other values"):
+        open_run(SPEC)
+    # A field that the version before did not have stands for its default.
+    file.write_text(text.replace(' "lr": 0.0001,\n', ""))
+    assert open_run(SPEC).spec == SPEC
+
+
 def test_a_failed_write_leaves_the_old_file_and_nothing_beside(tmp_path):
     file = tmp_path / "history.csv"
     file.write_text("old")
