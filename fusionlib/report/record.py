@@ -71,8 +71,9 @@ def write_record(
             for t in tests
         ],
         "runs": [
-            {"key": run.key, "seed": run.spec.seed, "relation": run.spec.relation}
-            | {"pairs": run.spec.pairs, "steps": run.spec.total_steps}
+            {"key": run.key, "model": run.spec.model, "seed": run.spec.seed}
+            | {"relation": run.spec.relation, "pairs": run.spec.pairs}
+            | {"steps": run.spec.total_steps}
             | {k: run.provenance[k] for k in ("seconds", "device", "threads", "torch", "commit")}
             for run in runs
         ],

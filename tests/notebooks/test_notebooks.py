@@ -20,6 +20,7 @@ TABLE1 = "beyond_strict_pairing/table1_generalisation"
 FIGURE2 = "beyond_strict_pairing/fig2_convergence"
 TABLE4 = "beyond_strict_pairing/table4_other_methods"
 SCORING = "walkthroughs/how_fusion_is_scored"
+ATTENTION = "walkthroughs/attention_without_queries"
 
 
 @pytest.fixture(scope="module")
@@ -198,6 +199,19 @@ def test_table4_says_what_is_left_out_and_what_is_inferred(folder_of):
     assert moved.loc["whole+stretch", "EN"] != moved.loc["whole+clip", "EN"]
 
 
+def test_table4_follows_the_game_of_the_gan(root, folder_of):
+    game = pd.read_csv(folder_of[TABLE4] / "gan_training.csv")
+    (key,) = (
+        run["key"] for run in record_of(folder_of[TABLE4])["runs"] if run["model"] == "bsp-gan"
+    )
+    history = pd.read_csv(root / "store" / key / "history.csv")
+    assert game["step"].iloc[-1] == len(history) == profile("smoke").table4.steps
+    for term in ("total", "saliency_critic", "detail_critic"):
+        # Twenty steps are fewer than the stretches of the figure: each is one.
+        assert game[term].tolist() == pytest.approx(history[term].tolist(), rel=1e-4)
+        assert history[term].nunique() > 1
+
+
 def test_a_folder_of_fused_images_joins_table4(root, folder_of):
     fused = root / "my method"
     for pair in profile("smoke").table4.tests[0].open(None, profile("smoke").size):
@@ -244,6 +258,19 @@ def test_scoring_is_static_without_a_reader(folder_of):
     assert text.count("<summary>Answer</summary>") == 5
     for code in ("def en(", "def similarity(", "def vif("):
         assert code in text
+
+
+def test_attention_is_the_same_without_queries_and_cheaper(folder_of):
+    folder = folder_of[ATTENTION]
+    numbers = record_of(folder)["numbers"]
+    assert numbers["difference"] < 1e-12
+    assert numbers["shuffled"] < 1e-4
+    costs = pd.read_csv(folder / "costs.csv").set_index("channels")
+    assert costs.index.tolist() == [16, 32, 128]
+    assert (costs["times as fast"] > 2).all()
+    quotients = costs["published, ms"] / costs["short, ms"]
+    for channels, quotient in quotients.items():
+        assert numbers["faster"][str(channels)] == pytest.approx(quotient, rel=1e-3)
 
 
 def test_again_in_the_same_store_trains_nothing(root, folder_of):

@@ -49,7 +49,7 @@ def test_gz_is_compressed_and_csv_is_text(tmp_path):
 @pytest.fixture
 def run():
     kept = {"seconds": 1.5, "device": "cpu: x", "threads": 2, "torch": "2", "commit": "abc"}
-    spec = SimpleNamespace(seed=3, relation="unpaired", pairs=16, total_steps=8)
+    spec = SimpleNamespace(model="bsp-cnn", seed=3, relation="unpaired", pairs=16, total_steps=8)
     return SimpleNamespace(key="0123456789ab", spec=spec, provenance={**kept, "host": "secret"})
 
 
@@ -71,6 +71,7 @@ def test_record_holds_what_was_run_and_what_came_out(tmp_path, run):
     assert test == {"dataset": "scenes", "split": "test", "images": 1,
                     "fingerprint": scenes.fingerprint}  # fmt: skip
     (kept,) = record["runs"]
+    assert kept["model"] == "bsp-cnn"
     assert (kept["key"], kept["seed"], kept["relation"]) == ("0123456789ab", 3, "unpaired")
     assert (kept["pairs"], kept["steps"], kept["seconds"]) == (16, 8, 1.5)
     assert {"torch", "python", "device", "commit"} <= record["provenance"].keys()
