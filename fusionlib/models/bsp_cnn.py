@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fusionlib.models.layers import in_a_row, pad_to_multiple
+from fusionlib.models.layers import in_a_row, pad_to_multiple, to_map, to_pixels
 
 
 class DenseLayer(nn.Module):
@@ -57,14 +57,13 @@ class GlobalFusion(nn.Module):
         self.attention = nn.Conv1d(1, 1, 3, padding=1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        hidden = F.gelu(self.expand(x))
-        gate = torch.sigmoid(self.attention(hidden.mean((2, 3)).unsqueeze(1)))
+        pixels = to_pixels(F.gelu(self.expand(x)))
+        gate = torch.sigmoid(self.attention(pixels.mean(1, keepdim=True)))
         # To gate the hidden channels is to gate the columns of the next layer's
-        # matrix, which is far smaller than `hidden`.
+        # matrix, which is far smaller than they.
         matrix = self.reduce.weight.flatten(1) * gate
-        pixels = hidden.permute(0, 2, 3, 1).flatten(1, 2)
         pixels = torch.baddbmm(self.reduce.bias, pixels, matrix.mT)
-        return pixels.unflatten(1, x.shape[2:]).permute(0, 3, 1, 2)
+        return to_map(pixels, x)
 
 
 class BSPCNN(nn.Module):

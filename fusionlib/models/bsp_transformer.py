@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fusionlib.models.layers import pad_to_multiple
+from fusionlib.models.layers import pad_to_multiple, to_map, to_pixels
 
 HEADS = 8
 HIDDEN = 64  # of every feed-forward part
@@ -136,16 +136,6 @@ class LocalFusion(nn.Module):
 def band(size: int) -> Tensor:
     """(size, size): 1 on the three central diagonals, 0 elsewhere."""
     return torch.ones(size, size).tril(1).triu(-1)
-
-
-def to_pixels(x: Tensor) -> Tensor:
-    """(B, C, H, W) -> (B, H W, C), a view of a channels-last tensor."""
-    return x.permute(0, 2, 3, 1).flatten(1, 2)
-
-
-def to_map(pixels: Tensor, like: Tensor) -> Tensor:
-    """(B, H W, C) -> (B, C, H, W), with the height and width of `like`."""
-    return pixels.unflatten(1, like.shape[2:]).permute(0, 3, 1, 2)
 
 
 def down(channels: int) -> nn.Sequential:

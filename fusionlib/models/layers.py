@@ -29,6 +29,16 @@ def pad_to_multiple(
     return F.pad(ir, pad, mode), F.pad(vi, pad, mode), lambda fused: fused[..., :height, :width]
 
 
+def to_pixels(x: Tensor) -> Tensor:
+    """(B, C, H, W) -> (B, H W, C), a view of a channels-last tensor."""
+    return x.permute(0, 2, 3, 1).flatten(1, 2)
+
+
+def to_map(pixels: Tensor, like: Tensor) -> Tensor:
+    """(B, H W, C) -> (B, C, H, W), with the height and width of `like`."""
+    return pixels.unflatten(1, like.shape[2:]).permute(0, 3, 1, 2)
+
+
 def in_a_row(first: nn.Conv2d, second: nn.Conv2d, x: Tensor, beside: Tensor) -> Tensor:
     """second(cat(first(x), beside)) of two padded 3x3 convolutions.
 
@@ -56,13 +66,13 @@ def in_a_row(first: nn.Conv2d, second: nn.Conv2d, x: Tensor, beside: Tensor) -> 
         merged = F.conv_transpose2d(kernel, first.weight)
         constant = kernel.sum((2, 3)) @ first.bias
         y = F.conv2d(x, _channels_last(merged), constant, padding=2)
-        _take_from_border(y, x, first, kernel)
+        y = _without_border(y, x, first, kernel)
     with torch.autocast(kind, enabled=False):
         return y + F.conv2d(beside, _channels_last(other), second.bias, padding=1)
 
 
-def _take_from_border(y: Tensor, x: Tensor, first: nn.Conv2d, kernel: Tensor) -> None:
-    """Subtract what the merged kernel sees of `first` outside the image.
+def _without_border(y: Tensor, x: Tensor, first: nn.Conv2d, kernel: Tensor) -> Tensor:
+    """y less what the merged kernel sees of `first` outside the image.
 
     One pixel outside, only one row or column of `first` meets the image, and
     only one of `kernel` meets that pixel. The corners belong to the rows.
@@ -72,21 +82,20 @@ def _take_from_border(y: Tensor, x: Tensor, first: nn.Conv2d, kernel: Tensor) ->
         outside = F.conv1d(line, of_first, first.bias, padding=1 + corners)
         return F.conv1d(outside, of_kernel, padding=1 - corners)
 
+    height, width = x.shape[2:]
+    across, down = (torch.arange(n, device=x.device) for n in (width, height))
+    sides = (across, across + (height - 1) * width, down * width, down * width + width - 1)
+    places = torch.cat(sides)
+    # All four lines in one: each slice of a map has a gradient as large as the map.
+    lines = to_pixels(x).index_select(1, places).mT.split([len(side) for side in sides], 2)
     weight = first.weight
-    # A step of all but one picks the first and the last at once.
-    rows, columns = (slice(None, None, length - 1) for length in x.shape[2:])
-    top, bottom = x[:, :, rows].unbind(2)
-    left, right = x[..., columns].unbind(3)
-    of_rows = (
-        seen(top, weight[:, :, 2], kernel[:, :, 0], 1),
-        seen(bottom, weight[:, :, 0], kernel[:, :, 2], 1),
+    outside = (
+        seen(lines[0], weight[:, :, 2], kernel[:, :, 0], 1),
+        seen(lines[1], weight[:, :, 0], kernel[:, :, 2], 1),
+        seen(lines[2], weight[..., 2], kernel[..., 0], 0),
+        seen(lines[3], weight[..., 0], kernel[..., 2], 0),
     )
-    of_columns = (
-        seen(left, weight[..., 2], kernel[..., 0], 0),
-        seen(right, weight[..., 0], kernel[..., 2], 0),
-    )
-    y[:, :, rows] -= torch.stack(of_rows, 2)
-    y[..., columns] -= torch.stack(of_columns, 3)
+    return to_map(to_pixels(y).index_add(1, places, torch.cat(outside, 2).mT, alpha=-1), y)
 
 
 def _channels_last(weight: Tensor) -> Tensor:
