@@ -68,7 +68,7 @@ def in_a_row(first: nn.Conv2d, second: nn.Conv2d, x: Tensor, beside: Tensor) -> 
         y = F.conv2d(x, _channels_last(merged), constant, padding=2)
         y = _without_border(y, x, first, kernel)
     with torch.autocast(kind, enabled=False):
-        return y + F.conv2d(beside, _channels_last(other), second.bias, padding=1)
+        return F.conv2d(beside, _channels_last(other), second.bias, padding=1).add_(y)
 
 
 def _without_border(y: Tensor, x: Tensor, first: nn.Conv2d, kernel: Tensor) -> Tensor:
