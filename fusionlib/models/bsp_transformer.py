@@ -32,16 +32,18 @@ class ChannelAttention(nn.Module):
 
         q_hc = a_hc x_c + b_hc,   k_hc = a'_hc x_c + b'_hc,   v_hc = ...
 
-    Everything that the scores need follows from the Gram matrix
-    G = X X^T (C x C) and the channel sums s = X 1:
+    With mu_c the mean of x_c, q_hc = a_hc (x_c - mu_c) + (a_hc mu_c + b_hc),
+    and what varies is orthogonal to what does not. So everything that the
+    scores need follows from the Gram matrix K = (X - mu)(X - mu)^T (C x C) and
+    the means of the copies, mean(q_hc) = a_hc mu_c + b_hc:
 
-        <q_hc, k_hd> = a_hc a'_hd G_cd + a_hc b'_hd s_c + b_hc a'_hd s_d
-                       + n b_hc b'_hd
+        <q_hc, k_hd> = a_hc a'_hd K_cd + n mean(q_hc) mean(k_hd)
 
     and so do the norms |q_hc|, |k_hc|. The values and the grouped layer that
     merges the heads are affine, too, so the output is one C x C matrix
     applied to X, plus a constant for each channel. This is an identity, not
-    an approximation; 24 C maps of n pixels are never made.
+    an approximation; 24 C maps of n pixels are never made. (X X^T would do as
+    well, but float32 loses its digits where a flat image's copies are near 0.)
 
     Shapes: (B, n, C) -> (B, n, C), pixels in any order.
     """
@@ -61,26 +63,21 @@ class ChannelAttention(nn.Module):
     def as_matrix(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """M (B, C, C) and c (B, C) such that the output of pixel p is M x_p + c."""
         pixels = x.shape[1]
-        gram, sums = x.mT @ x, x.sum(1)
         slopes, offsets = (
             values.view(-1, 3, HEADS).permute(1, 2, 0)  # query, key, value; head; channel
             for values in (self.copies.weight.flatten(), self.copies.bias)
         )
-        gram, sums = gram[:, None], sums[:, None]  # the same for every head
-        norms = [
-            slopes[i].square() * gram.diagonal(0, -2, -1)
-            + 2 * slopes[i] * offsets[i] * sums
-            + pixels * offsets[i].square()
-            for i in (0, 1)
-        ]
-        # (B, head, C): what divides a copy by its length, as F.normalize does
-        q_scale, k_scale = (norm.clamp_min(1e-24).rsqrt() for norm in norms)
-        q_slope, q_offset = slopes[0] * q_scale, offsets[0] * q_scale
-        k_slope, k_offset = slopes[1] * k_scale, offsets[1] * k_scale
+        mean = x.sum(1, keepdim=True) / pixels
+        centred = x - mean
+        gram = (centred.mT @ centred)[:, None]  # the same for every head
+        means = slopes[:2, None] * mean + offsets[:2, None]  # of queries and keys: (2, B, head, C)
+        norms = slopes[:2, None].square() * gram.diagonal(0, -2, -1) + pixels * means.square()
+        scale = norms.clamp_min(1e-24).rsqrt()  # divides a copy by its length, as F.normalize does
+        q_slope, k_slope = slopes[:2, None] * scale
+        q_mean, k_mean = means * scale
         scores = (
             q_slope[..., None] * k_slope[..., None, :] * gram
-            + (q_slope * sums)[..., None] * k_offset[..., None, :]
-            + q_offset[..., None] * (k_slope * sums + pixels * k_offset)[..., None, :]
+            + pixels * q_mean[..., None] * k_mean[..., None, :]
         )
         attention = (scores * self.temperature).softmax(-1)  # (B, head, C, C)
         heads = self.merge.weight.view(-1, HEADS).T[..., None]  # (head, C, 1)

@@ -6,9 +6,9 @@ import torch
 
 from fusionlib.data import open_pairs
 from fusionlib.errors import FusionError
-from fusionlib.losses import BSPLoss
 from fusionlib.models import create_model, load_released
-from tests.models.literal_cnn import LiteralCNN, copy_weights, literal_loss
+from tests.models.literal_cnn import LiteralCNN, copy_weights
+from tests.models.literal_steps import check_steps
 
 # Outputs of the authors' code on the top-left 128 x 128 patch.
 RELEASED = ("MSRS_00004N", "MSRS_00491D", "RoadScene_FLIR_00006", "RoadScene_FLIR_06660",
@@ -149,35 +149,10 @@ def test_the_patch_would_show_a_slip(released, slip, data_root, reference_root, 
     assert abs(fused - expected).max() > 1e-5
 
 
-def test_twenty_steps_have_the_published_losses():
-    """Along 20 Adam steps of the drawn network ours has its loss and its gradient.
-
-    Ours starts each step from the drawn one's weights: Adam divides a gradient
-    by its size and makes whole steps of rounding, so that even the drawn
-    network, fed its batches in another order, leaves itself by more than 1e-4.
-    """
-    ours, theirs = create_model("bsp-cnn").train(), LiteralCNN().train()
+def test_twenty_steps_have_the_published_losses_and_gradients():
+    ours, theirs = create_model("bsp-cnn"), LiteralCNN()
     copy_weights(ours, theirs)
-    adam, totals = torch.optim.Adam(theirs.parameters(), lr=1e-4), []
-    for _ in range(20):
-        ir, vi = images(48, 48)
-        copy_weights(theirs, ours)
-        ours.zero_grad()
-        mine = BSPLoss()(ours(ir, vi), ir, vi)["total"]
-        mine.backward()
-        total = literal_loss(theirs(ir, vi), ir, vi)
-        adam.zero_grad()
-        total.backward()
-        assert mine.item() == pytest.approx(total.item(), abs=1e-5)
-        gradients = [
-            torch.cat([weights.grad.flatten() for weights in model.parameters()])
-            for model in (ours, theirs)
-        ]
-        # A pixel whose distance to the mixture is all rounding may turn its sign.
-        assert (gradients[0] - gradients[1]).norm() < 0.01 * gradients[1].norm()
-        adam.step()
-        totals.append(total.item())
-    assert totals[-1] < totals[0]
+    check_steps(ours, theirs, side=48, batch=2)
 
 
 def test_under_autocast_it_gives_float32(model):
