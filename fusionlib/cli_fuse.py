@@ -88,6 +88,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         done = fuse_files(**options)
     except Stopped as error:
+        _tell_failed(error.failed)
         _tell(str(error))
         return 1
     except KeyboardInterrupt:
@@ -98,10 +99,14 @@ def run(arguments: argparse.Namespace) -> int:
         return 130
     for note in done.notes:
         _tell(note)
-    for name, reason in done.failed.items():
-        _tell(f"failed: {name}: {reason}")
+    _tell_failed(done.failed)
     print(done)
     return 1 if done.failed else 0
+
+
+def _tell_failed(failed: dict[str, str]) -> None:
+    for name, reason in failed.items():
+        _tell(f"failed: {name}: {reason}")
 
 
 def _tell(text: str) -> None:

@@ -99,10 +99,7 @@ def match(
 def _files(folder: Path) -> dict[str, list[Path]]:
     if not folder.is_dir():
         raise FusionError(f"There is no folder {folder}: name one that holds fused images.")
-    stems = {}
-    for path in sorted(folder.iterdir()):
-        if path.suffix.lower() in images.IMAGE_SUFFIXES and not path.name.startswith("."):
-            stems.setdefault(path.stem, []).append(path)
+    stems = images.files_by_name(folder)
     if not stems:
         raise FusionError(f"There is no image in {folder}: name a folder that holds fused images.")
     return stems

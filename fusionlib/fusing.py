@@ -6,6 +6,7 @@ second call goes on where the first one ended.
 
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ from fusionlib.fusing_model import DEFAULT, choose_model
 from fusionlib.fusing_pairs import find_jobs
 from fusionlib.fusing_work import How, Work
 from fusionlib.inference import PRECISIONS, Protocol
+from fusionlib.tiling import LEAST_SIDE
 
 if TYPE_CHECKING:
     from fusionlib.training import Run
@@ -101,14 +103,15 @@ def fuse_files(
         batch: pairs of equal size, or tiles, that the network sees at once;
             None is one pair at a time on the CPU and 8 on CUDA.
         overwrite: replace files that were made otherwise.
-        bits: of the values in 16-bit files, 9 to 16, or one number for the
+        bits: of the values in 16-bit files, 8 to 16, or one number for the
             infrared and one for the visible files; sensors often give 14.
         progress: show a bar.
 
     Returns what was done. In memory are one pair, or batch, and the next.
 
     Raises FusionError, before any work, for bad arguments and what
-    `choose_model` and `find_jobs` refuse, and `Stopped` for a full disk.
+    `choose_model` and `find_jobs` refuse, and `Stopped` for a full disk, whose
+    `failed` are the pairs that had failed before.
     """
     started = time.monotonic()
     chosen = _protocol(protocol, tile)
@@ -141,6 +144,8 @@ def _protocol(protocol: str | Protocol, tile: int | None) -> Protocol:
     chosen = Protocol.of(protocol)
     if tile is None:
         return chosen
+    if not isinstance(tile, int) or tile < LEAST_SIDE:
+        raise FusionError(f"tile must be {LEAST_SIDE} pixels or more, not {tile!r}.")
     if chosen.tiling != "whole":
         raise FusionError(
             f"tile={tile} does not go with the protocol {chosen.name}, which has tiles of its own:"
@@ -150,10 +155,10 @@ def _protocol(protocol: str | Protocol, tile: int | None) -> Protocol:
 
 
 def _depths(bits: int | tuple[int, int]) -> tuple[int, int]:
-    depths = (bits, bits) if isinstance(bits, int) else tuple(bits)
-    if len(depths) != 2 or not all(isinstance(n, int) and 8 < n <= 16 for n in depths):
+    depths = tuple(bits) if isinstance(bits, Sequence) else (bits, bits)
+    if len(depths) != 2 or not all(isinstance(n, int) and 8 <= n <= 16 for n in depths):
         raise FusionError(
-            f"bits must be 9 to 16, or two such numbers for infrared and visible, not {bits!r}."
+            f"bits must be 8 to 16, or two such numbers for infrared and visible, not {bits!r}."
         )
     return depths
 
@@ -164,6 +169,8 @@ def _move(network: nn.Module, device: str | None, stay: bool) -> None:
             return
         device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
+        if torch.device(device).type == "meta":
+            raise RuntimeError("it holds no values")
         network.to(device)
     except (RuntimeError, AssertionError) as error:  # torch built without CUDA asserts
         reason = str(error).splitlines()[0]

@@ -25,12 +25,13 @@ def choose_model(
 
     Args:
         model: a name of the package's own trained weights, the key of a run
-            (its first digits, 4 or more, do), a run, or a network.
+            (its first digits, 4 or more, do), a run, or a network that takes
+            grey images; its own errors come as they are.
         weights: a file that `load_weights` takes, in the place of a model.
 
     Raises FusionError for an unknown name or key, a key that fits several
     runs, a run that was not finished, a file that `load_weights` refuses, both
-    a model and weights, and a network that takes colour.
+    a model and weights, and a run or a file whose network takes colour.
     """
     if weights is not None:
         if model != DEFAULT:
@@ -42,6 +43,10 @@ def choose_model(
         if model in trained_names() or model in MODELS:
             return _takes_grey(load_trained(model), model)
         model = _find_run(model)
+    if not hasattr(model, "finished"):
+        raise FusionError(
+            f"model is a name, a run or a network, not {model!r}: a file is named by weights."
+        )
     return _takes_grey(_finished(model).model(), model.key)
 
 

@@ -36,6 +36,9 @@ def find_jobs(
     same one twice, folders without any pair, an output that can't be one, lies
     in a folder of sources, or would replace a source.
     """
+    for path, what in ((ir, "infrared"), (vi, "visible"), (output, "fused")):
+        if not str(path):
+            raise FusionError(f"The {what} images have no name: give a file or a folder.")
     output_is_folder = str(output).endswith("/")
     ir, vi, output = (Path(path).expanduser() for path in (ir, vi, output))
     for path in (ir, vi):
@@ -92,10 +95,7 @@ def _paired(ir_folder: Path, vi_folder: Path) -> tuple[list[FilePair], dict[str,
 
 
 def _by_name(folder: Path) -> dict[str, list[Path]]:
-    files = {}
-    for path in sorted(folder.iterdir()):
-        if path.suffix.lower() in images.IMAGE_SUFFIXES and not path.name.startswith("."):
-            files.setdefault(path.stem, []).append(path)
+    files = images.files_by_name(folder)
     if not files:
         raise FusionError(f"There is no image in {folder}: name a folder that holds some.")
     return files
@@ -121,9 +121,15 @@ def _check_outside(output: Path, folder: Path) -> None:
 
 
 def _check_no_source(jobs: list[Job]) -> None:
-    sources = {path.resolve() for job in jobs for path in (job.pair.ir_path, job.pair.vi_path)}
+    # Without suffix: beside a.jpg, a fused a.png would make two sources of one name.
+    sources = {
+        path.resolve().with_suffix("")
+        for job in jobs
+        for path in (job.pair.ir_path, job.pair.vi_path)
+    }
     for job in jobs:
-        if job.target.resolve() in sources:
+        if job.target.resolve().with_suffix("") in sources:
             raise FusionError(
-                f"The output {job.target} would replace an image that is fused: name another one."
+                f"The output {job.target} would take the name of an image that is fused: name "
+                "another one."
             )

@@ -29,7 +29,14 @@ _HOPELESS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 class Stopped(FusionError):
-    """The work ended early because no file can be written; what was fused stays."""
+    """The work ended early because no file can be written; what was fused stays.
+
+    failed: name of a pair -> why, of those that had failed before.
+    """
+
+    def __init__(self, sentence: str, failed: dict[str, str]):
+        super().__init__(sentence)
+        self.failed = failed
 
 
 @dataclass(frozen=True)
@@ -81,7 +88,8 @@ class Work:
         self.skipped: list[Path] = []
         self.failed: dict[str, str] = {}
         self._tiled: list[str] = []  # large images
-        self._dark: dict[Path, int] = {}  # 16-bit files -> their highest value
+        # Of infrared and visible: 16-bit files that use little of their range -> highest value.
+        self._dark: tuple[dict[Path, int], dict[Path, int]] = {}, {}
         self._writing: tuple[Job, Future] | None = None
 
     def run(self, jobs: list[Job], progress: bool) -> None:
@@ -152,9 +160,11 @@ class Work:
             if made_by(job.target) == made:
                 return None
             if not self.how.overwrite:
+                png = images.kind_of(job.target) == "PNG"
+                why = "was made otherwise" if png else "only PNG files can say what made them"
                 raise FusionError(
-                    f"{job.target} is there already and was made otherwise: name another folder, "
-                    "or replace it by --overwrite (overwrite=True)."
+                    f"{job.target} is there already and {why}: name another output, or replace it "
+                    "by --overwrite (overwrite=True)."
                 )
         if large:
             self._tiled.append(f"{pair.name} ({width}x{height})")
@@ -167,8 +177,7 @@ class Work:
     def _load(self, task: Task) -> "Loaded | FusionError":
         pair = task.job.pair
         try:
-            ir = self._read(pair.ir_path, self.how.depths[0])
-            vi = self._read(pair.vi_path, self.how.depths[1])
+            ir, vi = (self._read(path, k) for k, path in enumerate((pair.ir_path, pair.vi_path)))
         except FusionError as error:
             return error
         sources = [
@@ -177,8 +186,8 @@ class Work:
         ]
         return Loaded(task, *sources, vi if task.colour else None)
 
-    def _read(self, path: Path, bits: int) -> np.ndarray:
-        levels = images.read_levels(path)
+    def _read(self, path: Path, modality: int) -> np.ndarray:
+        levels, bits = images.read_levels(path), self.how.depths[modality]
         if levels.dtype == np.uint16:
             highest = int(levels.max())
             if highest >> bits:
@@ -186,8 +195,8 @@ class Work:
                     f"{path} holds values up to {highest:,}, more than {bits} bits can: give a "
                     "larger --bits (bits=)."
                 )
-            if bits == 16 and highest >> 14 == 0:
-                self._dark[path] = highest
+            if bits == 16 and 0 < highest < 1 << 14:
+                self._dark[modality][path] = highest
         return levels
 
     def _fuse(self, group: list[Loaded]) -> None:
@@ -249,7 +258,8 @@ class Work:
             if isinstance(cause, OSError) and cause.errno in _HOPELESS:
                 raise Stopped(
                     f"{str(error).rstrip('.')}; {len(self.written):,} fused images were written "
-                    "before, and the same command goes on from there."
+                    "before, and the same command goes on from there.",
+                    self.failed,
                 ) from error
             self._fail(job, error)
             return
@@ -266,12 +276,13 @@ class Work:
                 f"larger than {WHOLE_PIXELS:,} pixels, so that tiles of {LARGE_TILE} were fused: "
                 f"{listed(self._tiled)}; --tile (tile=) sets another side."
             )
-        if self._dark:
-            bits = max(9, max(self._dark.values()).bit_length())
-            files = listed([str(path) for path in self._dark])
+        if any(self._dark):
+            bits = [max(8, max(d.values()).bit_length()) if d else 16 for d in self._dark]
+            files = listed([str(path) for dark in self._dark for path in dark])
             yield (
-                f"16-bit files that end below a quarter of their range: {files}; if they hold "
-                f"{bits}-bit values, --bits {bits} (bits={bits}) gives them their full range."
+                f"16-bit files that end below a quarter of their range: {files}; if sensors gave "
+                f"fewer bits, --bits {bits[0]},{bits[1]} (bits=({bits[0]}, {bits[1]})), infrared "
+                "and visible, with --overwrite gives them their full range."
             )
 
 

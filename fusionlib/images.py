@@ -29,6 +29,19 @@ _LUMA = (19595, 38470, 7471)
 _STRIP = 1 << 20  # pixels that are recoloured at once
 
 
+def files_by_name(folder: Path) -> dict[str, list[Path]]:
+    """The image files of a folder by their names without suffix, in order.
+
+    Hidden files and folders are passed over.
+    """
+    files: dict[str, list[Path]] = {}
+    for path in sorted(folder.iterdir()):
+        is_image = path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
+        if is_image and path.is_file():
+            files.setdefault(path.stem, []).append(path)
+    return files
+
+
 def read_levels(path: str | Path) -> np.ndarray:
     """Read the levels that an image file stores, for `grey_levels` and `to_unit`.
 
@@ -232,10 +245,11 @@ def kind_of(path: str | Path) -> str:
     Raises:
         FusionError: no format that can be written has this suffix.
     """
-    kind = Image.registered_extensions().get(Path(path).suffix.lower())
-    if kind not in Image.SAVE:
+    suffix = Path(path).suffix.lower()
+    # Pillow writes many more, some of them at another size or with fewer levels.
+    if suffix not in IMAGE_SUFFIXES:
         raise FusionError(f"{path} has no image suffix that can be written: use .png.")
-    return kind
+    return Image.registered_extensions()[suffix]
 
 
 def note_of(path: str | Path) -> str | None:

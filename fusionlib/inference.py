@@ -77,7 +77,6 @@ class Protocol:
 
 
 PROTOCOLS = {"plain": Protocol("whole", "clip"), "released": Protocol("released", "stretch")}
-protocol = Protocol.of
 
 
 def fuse(

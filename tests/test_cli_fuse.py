@@ -136,7 +136,7 @@ def test_a_weights_file_is_chosen(folders, model, capsys):
         (["ir", "vi", "-o", "out", "--protocol", "none"], "no protocol 'none'"),
         (["ir", "vi", "-o", "out", "--protocol", "released", "--tile", "64"], "leave one"),
         (["ir", "vi", "-o", "out", "--tile", "0"], "0"),
-        (["ir", "vi", "-o", "out", "--bits", "20"], "9 to 16"),
+        (["ir", "vi", "-o", "out", "--bits", "20"], "8 to 16"),
         (["ir", "vi", "-o", "out", "--batch", "0"], "batch must be 1 or more"),
         (["ir", "vi", "-o", "out", "--precision", "int8"], "precision must be"),
         (["ir", "vi", "-o", "out", "--device", "abacus"], "'abacus' cannot be used"),

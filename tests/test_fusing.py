@@ -164,6 +164,7 @@ def test_a_file_of_another_format_cannot_say_what_made_it(folders):
     assert run("a.jpg", **files).written
     again = run("a.jpg", **files)
     assert not again.written
+    assert "only PNG files can say what made them" in again.failed["1"]
     assert "--overwrite" in again.failed["1"]
     assert run("a.jpg", overwrite=True, **files).written
 
@@ -186,8 +187,8 @@ def test_bits_of_16_bit_files(at):
     assert done.failed == {}
     [note] = done.notes
     assert "ir/a.png" in note
-    assert "--bits 12" in note
-    assert "vi" not in note
+    assert "--bits 12,16" in note
+    assert "vi/a.tif" not in note
     done = run("out", bits=(12, 16))
     assert done.notes == ()
     sources = [
@@ -199,7 +200,9 @@ def test_bits_of_16_bit_files(at):
     assert not done.written
 
 
-@pytest.mark.parametrize(("highest", "dark"), [(16384, False), (16383, True), (0, True)])
+@pytest.mark.parametrize(
+    ("highest", "dark"), [(16384, False), (16383, True), (1, True), (0, False)]
+)
 def test_only_files_that_end_below_a_quarter_are_noted(at, highest, dark):
     for folder in ("ir", "vi"):
         save_deep(f"{folder}/a.png", np.full((5, 5), highest))
@@ -272,10 +275,16 @@ def test_tiles_and_a_protocol_with_tiles_are_refused(folders):
         ({"tile": 0}, "0"),
         ({"tile": -5}, "-5"),
         ({"precision": "float16"}, "precision must be float32 or bfloat16"),
-        ({"bits": 8}, "bits must be 9 to 16"),
-        ({"bits": 17}, "bits must be 9 to 16"),
-        ({"bits": (12, 12, 12)}, "bits must be 9 to 16"),
-        ({"bits": (12, 12.5)}, "bits must be 9 to 16"),
+        ({"bits": 7}, "bits must be 8 to 16"),
+        ({"bits": None}, "bits must be 8 to 16"),
+        ({"bits": (12, None)}, "bits must be 8 to 16"),
+        ({"tile": 31}, "tile must be 32 pixels or more, not 31"),
+        ({"device": "meta"}, "device 'meta' cannot be used"),
+        ({"model": None}, "model is a name, a run or a network, not None"),
+        ({"ir": ""}, "infrared images have no name"),
+        ({"bits": 17}, "bits must be 8 to 16"),
+        ({"bits": (12, 12, 12)}, "bits must be 8 to 16"),
+        ({"bits": (12, 12.5)}, "bits must be 8 to 16"),
         ({"batch": 0}, "batch must be 1 or more"),
         ({"batch": 1.5}, "batch must be 1 or more"),
         ({"device": "abacus"}, "device 'abacus' cannot be used"),
@@ -286,7 +295,7 @@ def test_tiles_and_a_protocol_with_tiles_are_refused(folders):
 def test_bad_arguments_are_refused(folders, options, part):
     model = Blend()
     with pytest.raises(FusionError) as caught:
-        run(model=model, **options)
+        run(**{"model": model, **options})
     assert part in str(caught.value)
     assert model.shapes == []
     assert not Path("out").exists()

@@ -292,8 +292,12 @@ def test_a_full_disk_stops_the_work(folders, monkeypatch):
 
     monkeypatch.setattr(os, "replace", one_fits)
     model = Blend()
-    with pytest.raises(Stopped, match=r"out/2\.png cannot be written \(No space left.*1 fused"):
+    Path("ir/alone.png").write_bytes(Path("ir/1.png").read_bytes())
+    with pytest.raises(
+        Stopped, match=r"out/2\.png cannot be written \(No space left.*1 fused"
+    ) as caught:
         run(model=model)
+    assert caught.value.failed.keys() == {"alone"}
     assert names("out") == ["1.png"]
     monkeypatch.setattr(os, "replace", replace)
     done = run()

@@ -6,7 +6,7 @@ from torch import nn
 
 from fusionlib import images
 from fusionlib.errors import FusionError
-from fusionlib.inference import PROTOCOLS, Protocol, fuse, fuse_tensor, protocol, to_levels
+from fusionlib.inference import PROTOCOLS, Protocol, fuse, fuse_tensor, to_levels
 
 SIZES = [(130, 257), (64, 50), (20, 300), (128, 128), (192, 256)]
 
@@ -172,11 +172,11 @@ def test_bfloat16_is_used_and_stays_close():
 
 
 def test_names_of_protocols():
-    assert protocol("released") == Protocol("released", "stretch") == PROTOCOLS["released"]
-    assert protocol("whole+stretch") == Protocol("whole", "stretch")
+    assert Protocol.of("released") == Protocol("released", "stretch") == PROTOCOLS["released"]
+    assert Protocol.of("whole+stretch") == Protocol("whole", "stretch")
     assert Protocol("whole", "stretch").name == "whole+stretch"
     for given in ("plain", "whole+clip", Protocol()):
-        assert protocol(given).name == "plain"
+        assert Protocol.of(given).name == "plain"
 
 
 @pytest.mark.parametrize("name", ["relased", "whole+", "tiles+clip", "whole+streched"])

@@ -228,15 +228,10 @@ def match_files(
 
 
 def by_stem(folder: Path, problems: list[str]) -> dict[str, Path]:
-    files: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
-        if path.suffix.lower() not in images.IMAGE_SUFFIXES or path.name.startswith("."):
-            continue
-        if path.stem in files:
-            problems.append(
-                f"{files[path.stem]} and {path.name} have one name: remove one of them."
-            )
-        files.setdefault(path.stem, path)
+    files = images.files_by_name(folder)
+    for first, *others in files.values():
+        for path in others:
+            problems.append(f"{first} and {path.name} have one name: remove one of them.")
     if not files:
         problems.append(f"There is no image in {folder}: put the files there.")
-    return files
+    return {name: first for name, (first, *_) in files.items()}

@@ -7,7 +7,7 @@ import pandas as pd
 
 from fusionlib.data import open_pairs
 from fusionlib.data.base import patch_source
-from fusionlib.experiments.profiles import Profile, profile
+from fusionlib.experiments.profiles import Profile, profile, seed_range
 from fusionlib.pairing import PARADIGMS
 from fusionlib.training import Spec
 
@@ -52,7 +52,7 @@ def table1(
     rows = []
     for mode, trainable in TABLE1_ROWS:
         base = wide if mode == "SPTP" and trainable > smallest else narrow
-        many = (seeds or sizes.seeds) if trainable == smallest else 1
+        many = seed_range(seeds, sizes.seeds) if trainable == smallest else (0,)
         specs = [
             Spec(
                 model=model,
@@ -64,7 +64,7 @@ def table1(
                 precision=sizes.precision,
                 seed=seed,
             )
-            for seed in range(many)
+            for seed in many
         ]
         rows.append(Row(mode, trainable, tuple(specs)))
     return rows

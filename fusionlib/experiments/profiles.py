@@ -242,6 +242,13 @@ PROFILES = {
 }
 
 
+def seed_range(given: int | None, usual: int) -> range:
+    """Seeds 0, 1, ...: as many as given, or as usual for None and 0."""
+    if given is not None and given < 0:
+        raise FusionError(f"seeds is 1 or more, or 0 for the profile's number, not {given}.")
+    return range(given or usual)
+
+
 def profile(name: str) -> Profile:
     """A profile by name; FusionError for another name."""
     if name not in PROFILES:

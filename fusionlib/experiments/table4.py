@@ -14,7 +14,7 @@ import pandas as pd
 from fusionlib.data import Pair, PairSet, open_pairs
 from fusionlib.data.base import PatchSource, patch_count, patch_source
 from fusionlib.experiments.bsp import BATCH
-from fusionlib.experiments.profiles import profile
+from fusionlib.experiments.profiles import profile, seed_range
 from fusionlib.pairing import PARADIGMS
 from fusionlib.progress import live_notebook
 from fusionlib.published import Table
@@ -75,7 +75,7 @@ def specs(
         "precision": sizes.precision,
         **({"steps": cut.steps} if cut.steps else sizes.length(TRAINABLE, BATCH)),
     }
-    many = range(seeds or cut.seeds)
+    many = seed_range(seeds, cut.seeds)
     return {model: tuple(Spec(model=model, **shared, seed=k) for k in many) for model in models}
 
 

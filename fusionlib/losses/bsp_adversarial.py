@@ -6,8 +6,10 @@ image's elsewhere. The critics raise their value for sources and lower it for
 fused images; the generator raises it for fused images.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Real
 
 import torch
 from torch import Tensor
@@ -56,14 +58,17 @@ class Adversarial:
 
     def __post_init__(self):
         for name in ("factor", "strength", "critic_lr"):
-            object.__setattr__(self, name, float(getattr(self, name)))
+            value = getattr(self, name)
+            if not isinstance(value, Real) or not math.isfinite(value) or value < 0:
+                raise FusionError(f"{name} is a number of 0 or more, not {value!r}.")
+            object.__setattr__(self, name, float(value))
         if self.mask not in MASKS:
             raise FusionError(f"mask is {', '.join(MASKS)}, not {self.mask!r}.")
         if self.regularisation not in REGULARISATIONS:
             raise FusionError(
                 f"regularisation is {', '.join(REGULARISATIONS)}, not {self.regularisation!r}."
             )
-        if (self.regularisation == "none") != (self.strength == 0) or self.strength < 0:
+        if (self.regularisation == "none") != (self.strength == 0):
             raise FusionError(
                 f"strength={self.strength:g} does not fit regularisation={self.regularisation!r}: "
                 "'none' takes 0, 'clip' (such as 0.01) and 'penalty' (such as 10) take more."

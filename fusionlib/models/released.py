@@ -89,13 +89,20 @@ def load_released(
         revision: another revision, as a full commit hash.
 
     Raises FusionError for an unknown name, a file that is missing and cannot
-    be fetched, that arrived altered, or that `load_weights` refuses.
+    be fetched, that arrived altered, that is another of the released ones, or
+    that `load_weights` refuses.
     """
     if name not in RELEASED:
         raise FusionError(
             f"No weights of {name!r} were released; there are those of {', '.join(RELEASED)}."
         )
-    return load_weights(_find(name, path, url or REPOSITORY, revision or REVISION), name)
+    file = _find(name, path, url or REPOSITORY, revision or REVISION)
+    model = load_weights(file, name)
+    # The GAN's generator is the CNN: its tensors alone do not tell them apart.
+    for other, release in RELEASED.items():
+        if other != name and release.is_sound(file):
+            raise FusionError(f"{file} is what was released as {other}, not as {name}.")
+    return model
 
 
 def _find(name: str, path: str | Path | None, url: str, revision: str) -> Path:

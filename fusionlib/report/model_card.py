@@ -46,7 +46,7 @@ Pairs are drawn by the relation "{relation}": {pairs:,} an epoch, {draws}.
 {total_steps:,} steps of {batch} pairs; Adam, learning rate {lr:g}, seed {seed}; the network in {precision}.
 Objective: `{loss}`.{opponents}
 
-Run {key}: {seconds:,.0f} s on {device} with {threads} threads, torch {torch}, fusionlib {fusionlib},
+Run {key}: {seconds:,.0f} s on {device}, threads: {threads}, torch {torch}, fusionlib {fusionlib},
 commit {commit}. The same specification is trained again by
 
 ```python

@@ -10,6 +10,7 @@ from skimage.filters import gaussian, sobel
 from skimage.transform import downscale_local_mean, resize
 from torch import Tensor
 
+from fusionlib.errors import FusionError
 from fusionlib.report.style import set_style
 
 BOX_COLOURS = ("#e6194b", "#ffd000", "#2ecc40")
@@ -34,6 +35,8 @@ def panels(
         columns: panels a line.
         width: of a panel in pixels; larger images are scaled down.
     """
+    if not images:
+        raise FusionError("There is no image to show: see what failed before.")
     set_style()
     shown = {name: _array(image) for name, image in images.items()}
     height, full_width = next(iter(shown.values())).shape[:2]

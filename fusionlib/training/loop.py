@@ -32,7 +32,7 @@ class Training(ABC):
 
     A recipe is a subclass with `learn(ir, vi)`, which takes one step on a
     batch and returns its terms, named scalars. What its step changes besides
-    the model and its optimiser stands in `parts`.
+    the model and its optimiser is what `more_parts` returns.
     """
 
     def __init__(self, run: Run, base: Base, device: str):

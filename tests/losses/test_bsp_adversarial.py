@@ -106,7 +106,9 @@ def test_gradient_penalty_reaches_the_critics_weights():
         ({"regularisation": "spectral"}, "none, clip, penalty, not 'spectral'"),
         ({"strength": 10}, "strength=10 does not fit regularisation='none'"),
         ({"regularisation": "clip"}, "strength=0 does not fit regularisation='clip'"),
-        ({"regularisation": "penalty", "strength": -1}, "strength=-1 does not fit"),
+        ({"regularisation": "penalty", "strength": -1}, "strength is a number of 0 or more"),
+        ({"factor": float("nan")}, "factor is a number of 0 or more, not nan"),
+        ({"critic_lr": "x"}, "critic_lr is a number of 0 or more, not 'x'"),
     ],
 )
 def test_what_makes_no_game_is_refused(values, message):
