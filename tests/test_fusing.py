@@ -1,5 +1,7 @@
 """Files to fused files, in one line of Python."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -280,7 +282,7 @@ def test_tiles_and_a_protocol_with_tiles_are_refused(folders):
         ({"bits": (12, None)}, "bits must be 8 to 16"),
         ({"tile": 31}, "tile must be 32 pixels or more, not 31"),
         ({"device": "meta"}, "device 'meta' cannot be used"),
-        ({"model": None}, "model is a name, a run or a network, not None"),
+        ({"model": 3}, "model is a name, a run or a network, not 3"),
         ({"ir": ""}, "infrared images have no name"),
         ({"bits": 17}, "bits must be 8 to 16"),
         ({"bits": (12, 12, 12)}, "bits must be 8 to 16"),
@@ -335,3 +337,27 @@ def test_on_a_device_equal_sizes_go_together(folders):
     for name in "123":
         gap = levels(f"out/{name}.png").astype(int) - levels(f"cpu/{name}.png")
         assert np.abs(gap).max() <= 1
+
+
+LARGE = """
+import resource, sys
+import torch
+from fusionlib import fuse_files
+from fusionlib.models import create_model
+
+done = fuse_files("ir", "vi", "out", model=create_model("bsp-cnn").eval(), progress=False)
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+assert len(done.written) == 1 and "tiles of 512" in done.notes[0], done
+sys.exit(0 if peak < 4e9 else f"{peak / 1e9:.2f} GB")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_24_million_pixels_take_less_than_4_gb(at):
+    row = (torch.arange(6000) % 251).byte().expand(4000, 6000)
+    for folder, grey in (("ir", row), ("vi", row.flip(1))):
+        Path(folder).mkdir()
+        Image.fromarray(grey.numpy()).save(f"{folder}/a.png", compress_level=1)
+    subprocess.run([sys.executable, "-c", LARGE], check=True)
+    assert images.shape_of("out/a.png") == (1, 4000, 6000)

@@ -21,6 +21,7 @@ TABLE1 = "beyond_strict_pairing/table1_generalisation/quick"
 FIGURE2 = "beyond_strict_pairing/fig2_convergence/quick"
 TABLE4 = "beyond_strict_pairing/table4_other_methods/quick"
 SPEED = "benchmarks/metrics_cpu"
+MODELS_SPEED = "benchmarks/models_cpu"
 
 
 def results_section(results: Path) -> str:
@@ -55,6 +56,7 @@ def results_section(results: Path) -> str:
             f"![Loss and SSIM, SPTP against UPTP](results/{FIGURE2}/fig2.png)",
             "",
             *_table4(results),
+            *_models_speed(results),
             *_speed(results),
         ]
     )
@@ -91,6 +93,32 @@ def _table4(results: Path) -> list[str]:
         "",
         f"![An MSRS scene through all networks](results/{TABLE4}/panels.png)",
         "",
+    ]
+
+
+def _models_speed(results: Path) -> list[str]:
+    """Models beside their published form; nothing where it was not measured."""
+    if not (results / f"{MODELS_SPEED}.csv").is_file():
+        return []
+    where = json.loads((results / f"{MODELS_SPEED}.json").read_text(encoding="utf-8"))
+    rows = pd.read_csv(results / f"{MODELS_SPEED}.csv")
+    table = pd.DataFrame(
+        {
+            "ours, ms": rows["ours_ms"].map("{:.0f}".format),
+            "as published, ms": rows["published_ms"].map("{:.0f}".format),
+            "ratio": rows["ratio"].map("{:.2f}".format),
+        }
+    )
+    table.index = pd.Index(
+        rows["model"] + " " + rows["task"] + ", " + rows["precision"], name="what"
+    )
+    return [
+        f"**Speed of the models** beside their layers as published, in turns in one process: a"
+        f" training step ({where['step']}), and fusing ({where['tiled, whole']}); ratio: the median of each"
+        f" round's. {where['processor']}, {where['cores']} cores, torch {where['torch']}"
+        f" ([table](results/{MODELS_SPEED}.csv), `python -m tests.benchmarks.models_table`).",
+        "",
+        markdown(table),
     ]
 
 

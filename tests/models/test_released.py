@@ -230,5 +230,7 @@ def test_a_cache_that_cannot_be_made_is_said(tmp_path):
 
 
 def test_the_cnn_does_not_pass_for_the_gan(weights_root):
-    with pytest.raises(FusionError, match="cnn.model is what was released as bsp-cnn, not as bsp"):
+    with pytest.raises(
+        FusionError, match=r"cnn\.model is what was released as bsp-cnn, not as bsp"
+    ):
         load_released("bsp-gan", weights_root / "cnn.model")
