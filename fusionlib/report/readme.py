@@ -114,8 +114,8 @@ def _models_speed(results: Path) -> list[str]:
     )
     return [
         f"**Speed of the models** beside their layers as published, in turns in one process: a"
-        f" training step ({where['step']}), and fusing ({where['tiled, whole']}); ratio: the median of each"
-        f" round's. {where['processor']}, {where['cores']} cores, torch {where['torch']}"
+        f" training step ({where['step']}), and fusing ({where['tiled, whole']}); ratio: the"
+        f" median of each round's. {where['processor']}, {where['cores']} cores, torch {where['torch']}"
         f" ([table](results/{MODELS_SPEED}.csv), `python -m tests.benchmarks.models_table`).",
         "",
         markdown(table),
