@@ -116,7 +116,8 @@ def _models_speed(results: Path) -> list[str]:
         f"**Speed of the models** beside their layers as published, in turns in one process: a"
         f" training step ({where['step']}), and fusing ({where['tiled, whole']}); ratio: the"
         f" median of each round's. {where['processor']}, {where['cores']} cores, torch"
-        f" {where['torch']} ([table](results/{MODELS_SPEED}.csv), `python -m tests.benchmarks.models_table`).",
+        f" {where['torch']} ([table](results/{MODELS_SPEED}.csv),"
+        " `python -m tests.benchmarks.models_table`).",
         "",
         markdown(table),
     ]
