@@ -32,39 +32,48 @@ class AdversarialTraining(Training):
         saliency, detail = self.critics
         return {"saliency": saliency, "detail": detail, "critic_adam": self.critic_adam}
 
-    def learn(self, ir: Tensor, vi: Tensor) -> dict[str, Tensor]:
-        game = self.spec.adversarial
-        with self.autocast():
-            fused = self.model(ir, vi).float()
-        critic_losses = self.teach_critics(game.views(fused.detach(), ir, vi))
-        terms = self.spec.loss(fused, ir, vi)
-        (fused_saliency, _), (fused_detail, _) = game.views(fused, ir, vi)
+    def learn(self, shards: list[tuple[Tensor, Tensor]]) -> dict[str, Tensor]:
+        game, fused, parts = self.spec.adversarial, [], []
+        for ir, vi in shards:
+            with self.autocast():
+                fused.append(self.model(ir, vi).float())
+        critic_losses = self.teach_critics(
+            [game.views(image.detach(), ir, vi) for image, (ir, vi) in zip(fused, shards)]
+        )
+        self.optimiser.zero_grad(set_to_none=True)
         # The critics' weights need no gradient here; they only pass one on.
         for critic in self.critics:
             critic.requires_grad_(False)
-        adversarial = adversarial_term(*self.critics, fused_saliency, fused_detail)
-        total = generator_total(terms, adversarial, game.factor)
-        self.optimiser.zero_grad(set_to_none=True)
-        total.backward()
+        for image, (ir, vi) in zip(fused, shards):
+            terms = self.spec.loss(image, ir, vi)
+            (fused_saliency, _), (fused_detail, _) = game.views(image, ir, vi)
+            adversarial = adversarial_term(*self.critics, fused_saliency, fused_detail)
+            total = generator_total(terms, adversarial, game.factor)
+            (total / self.spec.shards).backward()
+            parts.append({**terms, "adversarial": adversarial, "total": total})
+        terms = self.together([self.model], parts)
         self.optimiser.step()
         for critic in self.critics:
             critic.requires_grad_(True)
-        return {**terms, "adversarial": adversarial, "total": total, **critic_losses}
+        return {**terms, **critic_losses}
 
-    def teach_critics(self, views: tuple[tuple[Tensor, Tensor], ...]) -> dict[str, Tensor]:
-        """One step of both critics on (fused, source) views; their losses."""
-        game = self.spec.adversarial
-        losses, total = [], 0.0
-        for critic, (fused, source) in zip(self.critics, views, strict=True):
-            losses.append(critic_loss(critic, fused, source))
-            total = total + losses[-1]
-            if game.regularisation == "penalty":
-                total = total + game.strength * gradient_penalty(critic, fused, source)
+    def teach_critics(self, shards: list[tuple[tuple[Tensor, Tensor], ...]]) -> dict[str, Tensor]:
+        """One step of both critics on the (fused, source) views of each shard; their losses."""
+        game, parts = self.spec.adversarial, []
         self.critic_adam.zero_grad(set_to_none=True)
-        total.backward()
+        for views in shards:
+            losses, total = [], 0.0
+            for critic, (fused, source) in zip(self.critics, views, strict=True):
+                losses.append(critic_loss(critic, fused, source))
+                total = total + losses[-1]
+                if game.regularisation == "penalty":
+                    total = total + game.strength * gradient_penalty(critic, fused, source)
+            (total / self.spec.shards).backward()
+            parts.append(dict(zip(("saliency_critic", "detail_critic"), losses, strict=True)))
+        losses = self.together(self.critics, parts)
         self.critic_adam.step()
         if game.regularisation == "clip":
             with torch.no_grad():
                 for weight in self.critic_adam.param_groups[0]["params"]:
                     weight.clamp_(-game.strength, game.strength)
-        return dict(zip(("saliency_critic", "detail_critic"), losses, strict=True))
+        return losses

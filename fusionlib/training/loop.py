@@ -9,6 +9,7 @@ import io
 import json
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
@@ -23,6 +24,7 @@ from fusionlib.pairing import Draw
 from fusionlib.progress import progress
 from fusionlib.training.provenance import provenance
 from fusionlib.training.store import Run
+from fusionlib.training.team import Team
 
 CHECKPOINT_SECONDS = 60
 
@@ -30,14 +32,15 @@ CHECKPOINT_SECONDS = 60
 class Training(ABC):
     """The state of one training: networks, optimisers, draws, history.
 
-    A recipe is a subclass with `learn(ir, vi)`, which takes one step on a
-    batch and returns its terms, named scalars. What its step changes besides
-    the model and its optimiser is what `more_parts` returns.
+    A recipe is a subclass with `learn(shards)`, which takes one step on the
+    parts of a batch that are this process's own and returns its terms, named
+    scalars of the whole batch. What its step changes besides the model and
+    its optimiser is what `more_parts` returns.
     """
 
-    def __init__(self, run: Run, base: Base, device: str):
+    def __init__(self, run: Run, base: Base, device: str, team: Team | None = None):
         spec = run.spec
-        self.run, self.spec, self.device = run, spec, device
+        self.run, self.spec, self.device, self.team = run, spec, device, team or Team()
         self.base = base.to(device)
         self.draw = Draw(
             spec.relation, len(base.ir), len(base.vi), spec.pairs, spec.seed, spec.redraw
@@ -60,10 +63,11 @@ class Training(ABC):
         started = saved = time.monotonic()
         before, record = self.seconds, provenance(self.device)
         name = f"{spec.model} {spec.relation} T={spec.pairs} seed {spec.seed}"
+        quiet = quiet or not self.team.leads
         with progress(total=spec.total_steps, description=name, quiet=quiet) as bar:
             bar.update(self.step)
             while True:
-                if self.step in snapshots and not self.run.weights_file(self.step).exists():
+                if self.step in snapshots and self.team.leads:
                     self._keep_snapshot(record, on_snapshot)
                 if self.step == spec.total_steps:
                     break
@@ -71,7 +75,8 @@ class Training(ABC):
                 bar.update(1)
                 now = time.monotonic()
                 self.seconds = before + now - started
-                if self.step in snapshots or now - saved > CHECKPOINT_SECONDS:
+                due = self.step in snapshots or now - saved > CHECKPOINT_SECONDS
+                if due and self.team.leads:
                     bar.update(0, loss=float(self._fetched()[-1, self.terms.index("total")]))
                     self._checkpoint()
                     saved = now
@@ -83,7 +88,8 @@ class Training(ABC):
         if self.epoch_pairs is None or place == 0:
             self.epoch_pairs = torch.from_numpy(self.draw.epoch(epoch)).to(self.device)
         batch = self.epoch_pairs[place * spec.batch : (place + 1) * spec.batch]
-        terms = self.learn(*self.base.gather(batch))
+        mine = batch.chunk(spec.shards)[self.team.rank :: self.team.size]
+        terms = self.learn([self.base.gather(part) for part in mine])
         if not self.terms:
             self.terms = list(terms)
             self.losses = self.losses.new_zeros(spec.total_steps, len(terms))
@@ -91,8 +97,21 @@ class Training(ABC):
         self.step += 1
 
     @abstractmethod
-    def learn(self, ir: Tensor, vi: Tensor) -> dict[str, Tensor]:
-        """One step on a batch (B, 1, P, P); returns its terms."""
+    def learn(self, shards: list[tuple[Tensor, Tensor]]) -> dict[str, Tensor]:
+        """One step on this process's parts, (B, 1, P, P) each; returns the batch's terms."""
+
+    def together(
+        self, networks: Iterable[nn.Module], parts: list[dict[str, Tensor]]
+    ) -> dict[str, Tensor]:
+        """The terms of the batch from those of this process's parts.
+
+        The networks' gradients, one over `spec.shards` of each part's sum,
+        become those of the batch.
+        """
+        terms = torch.stack([torch.stack(list(part.values())) for part in parts]).detach()
+        weights = (weight for network in networks for weight in network.parameters())
+        terms = self.team.sum(weights, terms.sum(0) / self.spec.shards)
+        return dict(zip(parts[0], terms, strict=True))
 
     def more_parts(self) -> dict[str, nn.Module | torch.optim.Optimizer]:
         """Networks and optimisers that a recipe adds, by name."""
@@ -158,6 +177,8 @@ class Training(ABC):
         self.losses[: self.step] = state["losses"]
 
     def _keep_snapshot(self, record: dict, on_snapshot) -> None:
+        if self.run.weights_file(self.step).exists():
+            return
         if self.step == self.spec.total_steps:
             self._finish(record)
         self.run.save_weights(self.model, self.step)

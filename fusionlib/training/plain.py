@@ -8,11 +8,15 @@ from fusionlib.training.loop import Training
 class PlainTraining(Training):
     """Fuse a batch, compare with its sources, step down the gradient."""
 
-    def learn(self, ir: Tensor, vi: Tensor) -> dict[str, Tensor]:
-        with self.autocast():
-            fused = self.model(ir, vi)
-        terms = self.spec.loss(fused, ir, vi)
+    def learn(self, shards: list[tuple[Tensor, Tensor]]) -> dict[str, Tensor]:
+        parts = []
         self.optimiser.zero_grad(set_to_none=True)
-        terms["total"].backward()
+        for ir, vi in shards:
+            with self.autocast():
+                fused = self.model(ir, vi)
+            terms = self.spec.loss(fused, ir, vi)
+            (terms["total"] / self.spec.shards).backward()
+            parts.append(terms)
+        terms = self.together([self.model], parts)
         self.optimiser.step()
         return terms

@@ -1,16 +1,19 @@
 """`train(spec)`: the recipe that a spec asks for, run once and kept."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import torch
 from filelock import FileLock
 
 from fusionlib.data.base import load_base
+from fusionlib.errors import FusionError
 from fusionlib.training.adversarial import AdversarialTraining
 from fusionlib.training.plain import PlainTraining
 from fusionlib.training.spec import Spec
 from fusionlib.training.store import Run, open_run
+from fusionlib.training.team import Team
 
 
 def train(
@@ -33,16 +36,29 @@ def train(
             written, for example to score it while the training goes on.
         quiet: no progress bar.
 
-    Raises FusionError for a base that does not fit the spec, and where the
+    Under torchrun (`python -m fusionlib.training` does the joining) the
+    processes share the spec's shards, and rank 0 alone writes.
+
+    Raises FusionError for a base that does not fit the spec, for processes
+    that its shards can't be shared among, and where the
     loss is not finite: the message names the step and the terms.
     """
-    run = open_run(spec)
+    run, team = open_run(spec), Team()
+    if spec.shards % team.size:
+        raise FusionError(
+            f"{team.size} processes can't share the {spec.shards} shards of run {run.key} evenly:"
+            f" give the spec shards={team.size}, or start as many processes as it has."
+        )
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     # A second process that asks for the same spec waits here, then finds it
     # finished; the lock of a process that died is free.
-    with FileLock(run.folder / "lock"):
-        if not run.finished:
-            device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    with FileLock(run.folder / "lock") if team.leads else nullcontext():
+        if not team.told(run.finished if team.leads else None, device):
             recipe = AdversarialTraining if spec.adversarial else PlainTraining
-            recipe(run, load_base(spec.ir, spec.vi, data), device).run_to_end(on_snapshot, quiet)
-        run.state_file.unlink(missing_ok=True)
+            training = recipe(run, load_base(spec.ir, spec.vi, data), device, team)
+            team.wait()  # all have read the checkpoint before one writes the next
+            training.run_to_end(on_snapshot, quiet)
+        team.wait()
+        if team.leads:
+            run.state_file.unlink(missing_ok=True)
     return run

@@ -35,6 +35,10 @@ class Spec:
         channels: of each source and of the fused image.
         adversarial: the critics of an adversarial training; None trains
             without, but "bsp-gan" takes `Adversarial()` of itself.
+        shards: equal parts of a batch that are learnt from apart, their
+            gradients averaged: batch statistics (of batch norms and of the
+            loss) are those of a part. Several processes share a training by
+            its shards; one process computes the same, one after another.
 
     Raises FusionError for values that can't be trained.
     """
@@ -54,6 +58,7 @@ class Spec:
     precision: str = "float32"
     channels: int = 1
     adversarial: Adversarial | None = None
+    shards: int = 1
 
     def __post_init__(self):
         if self.model == "bsp-gan" and self.adversarial is None:
@@ -93,6 +98,10 @@ class Spec:
         if not 0 < self.batch <= self.pairs:
             raise FusionError(
                 f"batch={self.batch} does not fit pairs={self.pairs}: an epoch needs a whole batch."
+            )
+        if self.shards < 1 or self.batch % self.shards:
+            raise FusionError(
+                f"shards={self.shards} does not divide batch={self.batch} into equal parts."
             )
         if self.total_steps < 1:
             raise FusionError(f"A training needs at least one step, not {self.total_steps}.")

@@ -114,7 +114,7 @@ def test_critics_learn_to_tell_the_images_apart():
     made.optimiser.step = lambda: None
     for _ in range(30):
         fused, ir, vi = [x.detach() for x in (made.model(*batch(made)), *batch(made))]
-        losses = made.teach_critics(made.spec.adversarial.views(fused, ir, vi))
+        losses = made.teach_critics([made.spec.adversarial.views(fused, ir, vi)])
     assert all(loss < -0.5 for loss in losses.values())
 
 

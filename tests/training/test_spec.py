@@ -25,7 +25,7 @@ OTHERS = {
     Spec: {
         "model": "emma", "ir": VI, "vi": IR, "relation": "strict", "pairs": 151, "epochs": 101,
         "redraw": False, "seed": 1, "loss": BSPLoss(ssim=0.3), "batch": 4, "lr": 1e-3,
-        "precision": "bfloat16", "channels": 3, "adversarial": Adversarial(),
+        "precision": "bfloat16", "channels": 3, "adversarial": Adversarial(), "shards": 2,
     },
     PatchSource: {
         "modality": "vi", "dataset": "FMB", "split": "test", "images": ("00005N", "00001D"),

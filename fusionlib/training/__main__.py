@@ -1,0 +1,53 @@
+"""Train one spec in this process: `python -m fusionlib.training SPEC.json`.
+
+SPEC.json is the spec.json of a run folder, or a file like it. Under torchrun
+several processes share the spec's shards:
+
+    torchrun --nproc-per-node 2 -m fusionlib.training SPEC.json
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from torch import distributed
+
+from fusionlib.errors import FusionError
+from fusionlib.training.recipes import train
+from fusionlib.training.spec import Spec
+from fusionlib.training.team import join
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Train, or go on; prints the run's folder and returns the exit code."""
+    parser = argparse.ArgumentParser("python -m fusionlib.training", description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("spec", type=Path, metavar="SPEC.json", help="what to train")
+    parser.add_argument("--data", help="folder that holds the datasets (default: FUSIONLIB_DATA)")
+    parser.add_argument("--device", help="cpu, cuda, ... (default: cuda if there is one)")
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    given = parser.parse_args(argv)
+    device = join() or given.device
+    try:
+        run = train(read_spec(given.spec), given.data, device, quiet=given.quiet)
+    except FusionError as error:
+        print(f"fusionlib: {error}", file=sys.stderr)
+        return 2
+    finally:
+        if distributed.is_initialized():
+            distributed.destroy_process_group()
+    print(run.folder)
+    return 0
+
+
+def read_spec(file: Path) -> Spec:
+    """The spec in a JSON file; FusionError where there is none."""
+    try:
+        return Spec.from_dict(json.loads(file.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise FusionError(f"{file} holds no spec ({error}): name a run's spec.json.") from error
+
+
+if __name__ == "__main__":
+    sys.exit(main())
