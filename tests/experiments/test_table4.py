@@ -74,12 +74,14 @@ def test_seeds_count_from_0(smoke):
 
 def test_quick_trains_on_192_infrared_and_150_visible_patches(data_root):
     specs = table4.specs("quick", data_root)
-    assert [len(many) for many in specs.values()] == [3, 3, 3]
+    assert [len(many) for many in specs.values()] == [1, 1, 1]
     for spec in (spec for many in specs.values() for spec in many):
         assert (spec.ir.dataset, spec.vi.dataset) == ("M3FD", "MSRS")
         assert (spec.pairs, spec.total_steps, spec.precision) == (15000, 1800, "bfloat16")
     spec = specs["bsp-cnn"][0]
     assert (patch_count(spec.ir, data_root), patch_count(spec.vi, data_root)) == (192, 150)
+    games = profile("quick").table4.games  # seeds of the GAN, as many as its stability is shown for
+    assert len(table4.specs("quick", data_root, games, ("bsp-gan",))["bsp-gan"]) == 3
     assert spec.vi.images == profile("paper").base
 
 
