@@ -267,7 +267,7 @@ def _runs_list(arguments: argparse.Namespace) -> int:
     runs = training.runs()
     for run in runs:
         spec = run.spec
-        state = "finished" if run.finished else f"at step {max(run.steps, default=0)}"
+        state = "finished" if run.finished else f"at step {run.at:,}"
         print(
             f"{run.key}  {spec.model}  {spec.relation:9}  T {spec.pairs:6,}  {spec.ir.dataset}"
             f"  {spec.total_steps:,} steps  seed {spec.seed}  {state}"

@@ -15,7 +15,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fusionlib.models.layers import in_a_row, pad_to_multiple, to_map, to_pixels
+from fusionlib.models.layers import (
+    GroupNorm,
+    channels_last,
+    in_a_row,
+    pad_to_multiple,
+    to_map,
+    to_pixels,
+)
 
 
 class DenseLayer(nn.Module):
@@ -87,7 +94,7 @@ class BSPCNN(nn.Module):
     def __init__(self, channels: int = 1):
         super().__init__()
         self.encode1 = nn.Sequential(
-            nn.Conv2d(2 * channels, 16, 1), nn.GroupNorm(2, 16), nn.LeakyReLU(inplace=True)
+            nn.Conv2d(2 * channels, 16, 1), GroupNorm(2, 16), nn.LeakyReLU(inplace=True)
         )
         self.fuse1 = GlobalFusion(16)
         self.encode2 = nn.Sequential(
@@ -119,7 +126,7 @@ class BSPCNN(nn.Module):
         Returns (B, 16, H, W), (B, 48, H/2, W/2), (B, 112, H/4, W/4) and the
         stacked sources (B, 2C, H, W). H and W must be multiples of 4.
         """
-        sources = torch.cat((ir, vi), 1).contiguous(memory_format=torch.channels_last)
+        sources = channels_last(torch.cat((ir, vi), 1))
         # Where the sources enter and the fused image leaves, autocast rounds nothing, because
         # bfloat16 has steps of a grey level or more: so the image is right within one level.
         with torch.autocast(sources.device.type, enabled=False):

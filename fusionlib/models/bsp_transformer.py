@@ -17,7 +17,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fusionlib.models.layers import pad_to_multiple, to_map, to_pixels
+from fusionlib.models.layers import (
+    GroupNorm,
+    channels_last,
+    pad_to_multiple,
+    to_map,
+    to_pixels,
+)
 
 HEADS = 8
 HIDDEN = 64  # of every feed-forward part
@@ -92,9 +98,9 @@ class TransformerLayer(nn.Module):
 
     def __init__(self, channels: int):
         super().__init__()
-        self.attention_norm = nn.GroupNorm(2, channels)
+        self.attention_norm = GroupNorm(2, channels)
         self.attention = ChannelAttention(channels)
-        self.forward_norm = nn.GroupNorm(2, channels)
+        self.forward_norm = GroupNorm(2, channels)
         self.expand = nn.Linear(channels, HIDDEN)
         self.reduce = nn.Linear(HIDDEN, channels)
 
@@ -184,7 +190,7 @@ class BSPTransformer(nn.Module):
         Returns (B, 32, H, W), (B, 64, H/2, W/2) and (B, 128, H/4, W/4). H and
         W must be multiples of 4.
         """
-        sources = torch.cat((ir, vi), 1).contiguous(memory_format=torch.channels_last)
+        sources = channels_last(torch.cat((ir, vi), 1))
         # Where the sources enter and the fused image leaves, autocast rounds nothing, because
         # bfloat16 has steps of a grey level or more: so the image is right within one level.
         with torch.autocast(sources.device.type, enabled=False):

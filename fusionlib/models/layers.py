@@ -29,6 +29,15 @@ def pad_to_multiple(
     return F.pad(ir, pad, mode), F.pad(vi, pad, mode), lambda fused: fused[..., :height, :width]
 
 
+class GroupNorm(nn.GroupNorm):
+    """PyTorch's own, also for stacked networks (vmap), which its checks refuse."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        batch, channels, height, width = x.shape
+        shape = batch, channels, height * width, self.num_groups
+        return torch.native_group_norm(x, self.weight, self.bias, *shape, self.eps)[0]
+
+
 def to_pixels(x: Tensor) -> Tensor:
     """(B, C, H, W) -> (B, H W, C), a view of a channels-last tensor."""
     return x.permute(0, 2, 3, 1).flatten(1, 2)
@@ -65,10 +74,10 @@ def in_a_row(first: nn.Conv2d, second: nn.Conv2d, x: Tensor, beside: Tensor) -> 
     else:
         merged = F.conv_transpose2d(kernel, first.weight)
         constant = kernel.sum((2, 3)) @ first.bias
-        y = F.conv2d(x, _channels_last(merged), constant, padding=2)
+        y = F.conv2d(x, channels_last(merged), constant, padding=2)
         y = _without_border(y, x, first, kernel)
     with torch.autocast(kind, enabled=False):
-        return F.conv2d(beside, _channels_last(other), second.bias, padding=1).add_(y)
+        return F.conv2d(beside, channels_last(other), second.bias, padding=1).add_(y)
 
 
 def _without_border(y: Tensor, x: Tensor, first: nn.Conv2d, kernel: Tensor) -> Tensor:
@@ -98,5 +107,7 @@ def _without_border(y: Tensor, x: Tensor, first: nn.Conv2d, kernel: Tensor) -> T
     return to_map(to_pixels(y).index_add(1, places, torch.cat(outside, 2).mT, alpha=-1), y)
 
 
-def _channels_last(weight: Tensor) -> Tensor:
-    return weight.contiguous(memory_format=torch.channels_last)
+def channels_last(x: Tensor) -> Tensor:
+    """The same values, with all channels of a pixel side by side in memory."""
+    # `contiguous(memory_format=...)` is not there for stacked networks (vmap).
+    return x.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2)

@@ -9,7 +9,8 @@ import io
 import json
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import pandas as pd
@@ -27,6 +28,7 @@ from fusionlib.training.store import Run
 from fusionlib.training.team import Team
 
 CHECKPOINT_SECONDS = 60
+NOTE_SECONDS = 1
 
 
 class Training(ABC):
@@ -59,40 +61,68 @@ class Training(ABC):
 
     def run_to_end(self, on_snapshot, quiet: bool) -> None:
         """Step until the spec's last step, with checkpoints and snapshots."""
+        with self.kept(on_snapshot, quiet) as keep:
+            while not self.done:
+                self.one_step()
+                keep()
+
+    @property
+    def done(self) -> bool:
+        """Whether the spec's last step was taken."""
+        return self.step == self.spec.total_steps
+
+    @contextmanager
+    def kept(self, on_snapshot, quiet: bool) -> Iterator[Callable[[], None]]:
+        """Gives a function to call after each step, which keeps what is due."""
         spec, snapshots = self.spec, set(self.spec.snapshots)
-        started = saved = time.monotonic()
+        began = saved = noted = time.monotonic()
         before, record = self.seconds, provenance(self.device)
         name = f"{spec.model} {spec.relation} T={spec.pairs} seed {spec.seed}"
         quiet = quiet or not self.team.leads
+
+        def keep() -> None:
+            nonlocal saved, noted
+            bar.update(self.step - bar.n)
+            now = time.monotonic()
+            self.seconds = before + now - began
+            if not self.team.leads:
+                return
+            if now - noted > NOTE_SECONDS:
+                self.run.note_step(self.step)
+                noted = now
+            if self.step in snapshots or now - saved > CHECKPOINT_SECONDS:
+                bar.update(0, loss=float(self._fetched()[-1, self.terms.index("total")]))
+                self._checkpoint()
+                saved = now
+            if self.step in snapshots:
+                self._keep_snapshot(record, on_snapshot)
+
         with progress(total=spec.total_steps, description=name, quiet=quiet) as bar:
             bar.update(self.step)
-            while True:
-                if self.step in snapshots and self.team.leads:
-                    self._keep_snapshot(record, on_snapshot)
-                if self.step == spec.total_steps:
-                    break
-                self.one_step()
-                bar.update(1)
-                now = time.monotonic()
-                self.seconds = before + now - started
-                due = self.step in snapshots or now - saved > CHECKPOINT_SECONDS
-                if due and self.team.leads:
-                    bar.update(0, loss=float(self._fetched()[-1, self.terms.index("total")]))
-                    self._checkpoint()
-                    saved = now
+            if self.step in snapshots and self.team.leads:
+                # It was killed between the checkpoint and these weights.
+                self._keep_snapshot(record, on_snapshot)
+            yield keep
 
     def one_step(self) -> None:
         """One batch: gather it, learn from it, note the terms."""
+        self.note(self.learn(self.next_batch()))
+
+    def next_batch(self) -> list[tuple[Tensor, Tensor]]:
+        """The next batch of the draws: this process's shards of it."""
         spec = self.spec
         epoch, place = divmod(self.step, spec.steps_per_epoch)
         if self.epoch_pairs is None or place == 0:
             self.epoch_pairs = torch.from_numpy(self.draw.epoch(epoch)).to(self.device)
         batch = self.epoch_pairs[place * spec.batch : (place + 1) * spec.batch]
         mine = batch.chunk(spec.shards)[self.team.rank :: self.team.size]
-        terms = self.learn([self.base.gather(part) for part in mine])
+        return [self.base.gather(part) for part in mine]
+
+    def note(self, terms: dict[str, Tensor]) -> None:
+        """Write a step's terms down: the step is taken."""
         if not self.terms:
             self.terms = list(terms)
-            self.losses = self.losses.new_zeros(spec.total_steps, len(terms))
+            self.losses = self.losses.new_zeros(self.spec.total_steps, len(terms))
         self.losses[self.step] = torch.stack([term.detach() for term in terms.values()])
         self.step += 1
 

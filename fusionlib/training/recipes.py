@@ -61,4 +61,5 @@ def train(
         team.wait()
         if team.leads:
             run.state_file.unlink(missing_ok=True)
+            run.note_step(None)
     return run

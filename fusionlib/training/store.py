@@ -5,6 +5,7 @@
 - history.csv: every loss term at every step
 - step-000020.safetensors, ...: weights at the steps of `spec.snapshots`
 - state.pt: what a killed training resumes from; gone when finished
+- at: the step that it is at, for other processes to see; gone when finished
 - scores/: metric rows an image, cached by `evaluation`
 """
 
@@ -62,6 +63,23 @@ class Run:
     def state_file(self) -> Path:
         """What a killed training resumes from; gone when the run is finished."""
         return self.folder / "state.pt"
+
+    @property
+    def at(self) -> int:
+        """The step that is reached; of a training in progress a second ago."""
+        if self.finished:
+            return self.spec.total_steps
+        try:
+            return int((self.folder / "at").read_text())
+        except (OSError, ValueError):  # not begun, or being written
+            return max(self.steps, default=0)
+
+    def note_step(self, step: int | None) -> None:
+        """Let other processes see how far a training is; None takes it away."""
+        if step is None:
+            (self.folder / "at").unlink(missing_ok=True)
+        else:
+            (self.folder / "at").write_text(str(step))
 
     @property
     def steps(self) -> list[int]:

@@ -1,0 +1,82 @@
+"""Several trainings at once in one process: their networks stacked into one.
+
+Batches of eight patches do not fill a GPU. Networks of one architecture that
+train on batches of one size are stacked along a new first axis, and one call
+computes the losses and gradients of all. Each keeps its own draws, optimiser,
+history, checkpoints and folder, as if it trained alone.
+"""
+
+import torch
+from torch import Tensor
+from torch.func import functional_call, vmap
+
+from fusionlib.errors import FusionError
+from fusionlib.training.plain import PlainTraining
+
+
+class Stack:
+    """Plain trainings that step together.
+
+    Args:
+        trainings: two or more, on one device.
+
+    Raises FusionError for trainings that can't be stacked.
+    """
+
+    def __init__(self, trainings: list[PlainTraining]):
+        first, *others = trainings
+        for other in others:
+            check_stackable(first.spec, other.spec)
+        self.trainings, self.first = trainings, first
+        self.weights = _stacked([dict(t.model.named_parameters()) for t in trainings])
+        self.buffers = _stacked([dict(t.model.named_buffers()) for t in trainings])
+        for name, weight in self.weights.items():
+            weight.requires_grad_().grad = torch.zeros_like(weight)
+            for index, training in enumerate(trainings):
+                training.model.get_parameter(name).grad = weight.grad[index]
+
+    def one_step(self) -> None:
+        """One step of every training."""
+        batches = [training.next_batch() for training in self.trainings]
+        ir, vi = (torch.stack([batch[0][side] for batch in batches]) for side in (0, 1))
+        for weight in self.weights.values():
+            weight.grad.zero_()
+        terms = vmap(self._terms)(self.weights, self.buffers, ir, vi)
+        terms["total"].sum().backward()
+        for index, training in enumerate(self.trainings):
+            training.optimiser.step()
+            training.note({name: values[index] for name, values in terms.items()})
+
+    def _terms(self, weights, buffers, ir: Tensor, vi: Tensor) -> dict[str, Tensor]:
+        with self.first.autocast():
+            fused = functional_call(self.first.model, (weights, buffers), (ir, vi))
+        return self.first.spec.loss(fused, ir, vi)
+
+
+def check_stackable(one, other) -> None:
+    """See that two specs can train in one stack; FusionError names what differs."""
+    for name in ("model", "channels", "batch", "precision", "loss"):
+        mine, theirs = getattr(one, name), getattr(other, name)
+        if mine != theirs:
+            raise FusionError(
+                f"Runs {one.key} and {other.key} can't train in one stack: their {name} differs "
+                f"({mine} and {theirs})."
+            )
+    if one.ir.patch != other.ir.patch:
+        raise FusionError(f"Runs {one.key} and {other.key} have patches of two sizes.")
+    for spec in (one, other):
+        if spec.adversarial or spec.shards > 1:
+            raise FusionError(f"Run {spec.key} has critics or shards, which are not stacked.")
+
+
+def _stacked(tensors: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """The networks' tensors in one each; the networks keep views of it.
+
+    So an optimiser that moves a network's weight moves the stack's.
+    """
+    stacked = {}
+    for name in tensors[0]:
+        stacked[name] = torch.stack([own[name].detach() for own in tensors])
+        for index, own in enumerate(tensors):
+            own[name].data = stacked[name][index]
+    return stacked
