@@ -1,7 +1,10 @@
 """Training: a spec in, a run out. Runs are kept and never trained twice."""
 
+from fusionlib.training.probing import Cost, probe
 from fusionlib.training.recipes import train
 from fusionlib.training.spec import Spec
+from fusionlib.training.stacked import train_stack
 from fusionlib.training.store import Run, open_run, runs
+from fusionlib.training.submitting import submit
 
-__all__ = ["Run", "Spec", "open_run", "runs", "train"]
+__all__ = ["Cost", "Run", "Spec", "open_run", "probe", "runs", "submit", "train", "train_stack"]

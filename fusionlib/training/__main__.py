@@ -1,7 +1,8 @@
-"""Train one spec in this process: `python -m fusionlib.training SPEC.json`.
+"""Train in this process: `python -m fusionlib.training SPEC.json ...`.
 
-SPEC.json is the spec.json of a run folder, or a file like it. Under torchrun
-several processes share the spec's shards:
+SPEC.json is the spec.json of a run folder, or a file like it. Several are
+trained at once, their networks stacked. Under torchrun several processes
+share the shards of one:
 
     torchrun --nproc-per-node 2 -m fusionlib.training SPEC.json
 """
@@ -9,35 +10,50 @@ several processes share the spec's shards:
 import argparse
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 from torch import distributed
 
 from fusionlib.errors import FusionError
+from fusionlib.training.probing import measure_steps
 from fusionlib.training.recipes import train
 from fusionlib.training.spec import Spec
+from fusionlib.training.stacked import train_stack
 from fusionlib.training.team import join
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Train, or go on; prints the run's folder and returns the exit code."""
+    """Train, or go on; prints the runs' folders and returns the exit code."""
     parser = argparse.ArgumentParser("python -m fusionlib.training", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("spec", type=Path, metavar="SPEC.json", help="what to train")
+    parser.add_argument("specs", type=Path, nargs="+", metavar="SPEC.json", help="what to train")
     parser.add_argument("--data", help="folder that holds the datasets (default: FUSIONLIB_DATA)")
     parser.add_argument("--device", help="cpu, cuda, ... (default: cuda if there is one)")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    parser.add_argument(
+        "--probe",
+        type=int,
+        metavar="N",
+        help="keep nothing: take N steps and print what a step costs, as JSON",
+    )
     given = parser.parse_args(argv)
-    device = join() or given.device
     try:
-        run = train(read_spec(given.spec), given.data, device, quiet=given.quiet)
+        device = join() or given.device
+        specs = [read_spec(file) for file in given.specs]
+        if given.probe:
+            print(json.dumps(asdict(measure_steps(specs, given.probe, given.data, device))))
+        elif len(specs) > 1:
+            for run in train_stack(specs, given.data, device, given.quiet):
+                print(run.folder)
+        else:
+            print(train(specs[0], given.data, device, quiet=given.quiet).folder)
     except FusionError as error:
         print(f"fusionlib: {error}", file=sys.stderr)
         return 2
     finally:
         if distributed.is_initialized():
             distributed.destroy_process_group()
-    print(run.folder)
     return 0
 
 

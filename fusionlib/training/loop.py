@@ -53,6 +53,7 @@ class Training(ABC):
         # What a checkpoint holds: everything that a step changes.
         self.parts = {"model": self.model, "optimiser": self.optimiser, **self.more_parts()}
         self.step, self.seconds = 0, 0.0
+        self.stacked = 1  # trainings that step together with this one, itself included
         self.terms: list[str] = []
         self.losses = torch.zeros(spec.total_steps, 0, device=device)
         self.epoch_pairs: Tensor | None = None
@@ -225,5 +226,6 @@ class Training(ABC):
             lambda path: history.to_csv(path, index=False, float_format="%.9g"),
         )
         record = {**record, "seconds": round(self.seconds, 1), "steps": self.step}
+        record["processes"], record["stacked"] = self.team.size, self.stacked
         text = json.dumps(record, indent=1)
         write_whole(self.run.folder / "provenance.json", lambda path: path.write_text(text))

@@ -60,6 +60,5 @@ def train(
             training.run_to_end(on_snapshot, quiet)
         team.wait()
         if team.leads:
-            run.state_file.unlink(missing_ok=True)
-            run.note_step(None)
+            run.forget_state()
     return run

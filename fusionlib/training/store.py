@@ -81,6 +81,11 @@ class Run:
         else:
             (self.folder / "at").write_text(str(step))
 
+    def forget_state(self) -> None:
+        """Take away what only a training in progress needs."""
+        self.state_file.unlink(missing_ok=True)
+        self.note_step(None)
+
     @property
     def steps(self) -> list[int]:
         """Steps whose weights are there."""

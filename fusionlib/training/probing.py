@@ -1,0 +1,116 @@
+"""What a step costs: time and memory of a few, measured in a process of its own."""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from fusionlib.data.base import load_base
+from fusionlib.errors import FusionError
+from fusionlib.training.adversarial import AdversarialTraining
+from fusionlib.training.plain import PlainTraining
+from fusionlib.training.spec import Spec
+from fusionlib.training.stacked import Stack
+from fusionlib.training.store import open_run
+
+WARM_STEPS = 2
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a step costs on a device.
+
+    seconds: of a step, the median; of a stack, of all its trainings together.
+    peak_bytes: the most memory of the process: resident on the CPU; on a GPU
+        what PyTorch reserved there.
+    device: where.
+    threads: of PyTorch on the CPU.
+    stacked: trainings that stepped together.
+    """
+
+    seconds: float
+    peak_bytes: int
+    device: str
+    threads: int
+    stacked: int
+
+
+def probe(
+    specs: Spec | Sequence[Spec],
+    steps: int = 5,
+    data: str | Path | None = None,
+    device: str | None = None,
+    threads: int | None = None,
+) -> Cost:
+    """Take a few steps of a spec, or of a stack of specs, and keep nothing.
+
+    It starts a process, so that the memory is that of the training alone.
+
+    Args:
+        specs: what would be trained.
+        steps: how many are timed, after two that are not.
+        data, device: as `train`.
+        threads: of PyTorch on the CPU; None leaves them as they are here.
+
+    Raises FusionError where the training itself would.
+    """
+    specs = [specs] if isinstance(specs, Spec) else specs
+    with tempfile.TemporaryDirectory(prefix="fusionlib-probe-") as folder:
+        files = []
+        for number, spec in enumerate(specs):
+            files.append(Path(folder) / f"{number}.json")
+            files[-1].write_text(json.dumps(spec.to_dict()))
+        command = [sys.executable, "-m", "fusionlib.training", *map(str, files)]
+        command += ["--probe", str(steps)]
+        command += [
+            *(["--data", str(data)] if data else []),
+            *(["--device", device] if device else []),
+        ]
+        environment = os.environ | ({"OMP_NUM_THREADS": str(threads)} if threads else {})
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+        raise FusionError(f"The probe failed: {lines[-1].removeprefix('fusionlib: ')}")
+    return Cost(**json.loads(done.stdout))
+
+
+def measure_steps(
+    specs: Sequence[Spec], steps: int, data: str | Path | None, device: str | None
+) -> Cost:
+    """The work of `probe`, in the process that it starts."""
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    on_gpu = torch.device(device).type == "cuda"
+    with tempfile.TemporaryDirectory(prefix="fusionlib-probe-") as folder:
+        os.environ["FUSIONLIB_STORE"] = folder
+        trainings = []
+        for spec in specs:
+            recipe = AdversarialTraining if spec.adversarial else PlainTraining
+            base = load_base(spec.ir, spec.vi, data)
+            trainings.append(recipe(open_run(spec), base, device))
+        together = Stack(trainings) if len(trainings) > 1 else trainings[0]
+        times = []
+        for _ in range(min(WARM_STEPS + steps, min(spec.total_steps for spec in specs))):
+            began = time.perf_counter()
+            together.one_step()
+            if on_gpu:
+                torch.cuda.synchronize()
+            times.append(time.perf_counter() - began)
+    timed = sorted(times[WARM_STEPS:] or times)
+    # Kilobytes on Linux, bytes on macOS.
+    unit = 1 if sys.platform == "darwin" else 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    return Cost(
+        seconds=timed[len(timed) // 2],
+        peak_bytes=torch.cuda.max_memory_reserved(device) if on_gpu else peak,
+        device=device,
+        threads=torch.get_num_threads(),
+        stacked=len(specs),
+    )
