@@ -1,11 +1,11 @@
 """Each table and figure of the papers as a list of named runs; the claims ledger."""
 
-from fusionlib.experiments import bsp, table4, table4_scores
+from fusionlib.experiments import bsp, table4, table4_scores, training_cost
 from fusionlib.experiments.claims import TABLE1_CLAIMS, judge
 from fusionlib.experiments.measure import by_protocol, histories, measure, snapshot_scores
 from fusionlib.experiments.profiles import PROFILES, Profile, profile
 
 __all__ = [
     "PROFILES", "TABLE1_CLAIMS", "Profile", "bsp", "by_protocol", "histories", "judge", "measure",
-    "profile", "snapshot_scores", "table4", "table4_scores",
+    "profile", "snapshot_scores", "table4", "table4_scores", "training_cost",
 ]  # fmt: skip

@@ -16,7 +16,7 @@ def _product(_, a: torch.Size, b: torch.Size, **others) -> int:
 
 
 # Products into memory that is there already, which PyTorch's counter passes over.
-_IN_PLACE = dict.fromkeys((torch.ops.aten.addmm_, torch.ops.aten.baddbmm_), _product)
+IN_PLACE = dict.fromkeys((torch.ops.aten.addmm_, torch.ops.aten.baddbmm_), _product)
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def cost(model: nn.Module, height: int = 480, width: int = 640, channels: int = 
         )
     weights = list(model.parameters())
     black = torch.zeros(1, channels, height, width, device=weights[0].device if weights else "cpu")
-    counter = FlopCounterMode(display=False, custom_mapping=_IN_PLACE)
+    counter = FlopCounterMode(display=False, custom_mapping=IN_PLACE)
     with torch.no_grad(), counter:
         copy.deepcopy(model).eval()(black, black)
     parameters = sum(values.numel() for values in weights)

@@ -1,5 +1,6 @@
 """What a step costs: time and memory of a few, measured in a process of its own."""
 
+import dataclasses
 import json
 import os
 import resource
@@ -12,9 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from fusionlib.data.base import load_base
 from fusionlib.errors import FusionError
+from fusionlib.models.cost import IN_PLACE
 from fusionlib.training.adversarial import AdversarialTraining
 from fusionlib.training.plain import PlainTraining
 from fusionlib.training.spec import Spec
@@ -29,6 +32,10 @@ class Cost:
     """What a step costs on a device.
 
     seconds: of a step, the median; of a stack, of all its trainings together.
+    core_seconds: of processors' time in a step, the mean: what the CPU's
+        energy goes with.
+    flop: floating-point operations of a step's convolutions and matrix
+        products, forward and backward: what arithmetic energy goes with.
     peak_bytes: the most memory of the process: resident on the CPU; on a GPU
         what PyTorch reserved there.
     device: where.
@@ -37,6 +44,8 @@ class Cost:
     """
 
     seconds: float
+    core_seconds: float
+    flop: int
     peak_bytes: int
     device: str
     threads: int
@@ -92,23 +101,33 @@ def measure_steps(
         os.environ["FUSIONLIB_STORE"] = folder
         trainings = []
         for spec in specs:
+            # Long enough for the probe, whatever the spec says.
+            length = {"epochs": None, "steps": max(spec.total_steps, WARM_STEPS + steps)}
+            spec = dataclasses.replace(spec, **length)
             recipe = AdversarialTraining if spec.adversarial else PlainTraining
             base = load_base(spec.ir, spec.vi, data)
             trainings.append(recipe(open_run(spec), base, device))
         together = Stack(trainings) if len(trainings) > 1 else trainings[0]
-        times = []
-        for _ in range(min(WARM_STEPS + steps, min(spec.total_steps for spec in specs))):
+        counter = FlopCounterMode(display=False, custom_mapping=IN_PLACE)
+        with counter:
+            together.one_step()
+        for _ in range(WARM_STEPS - 1):
+            together.one_step()
+        times, worked = [], time.process_time()
+        for _ in range(steps):
             began = time.perf_counter()
             together.one_step()
             if on_gpu:
                 torch.cuda.synchronize()
             times.append(time.perf_counter() - began)
-    timed = sorted(times[WARM_STEPS:] or times)
+        worked = time.process_time() - worked
     # Kilobytes on Linux, bytes on macOS.
     unit = 1 if sys.platform == "darwin" else 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
     return Cost(
-        seconds=timed[len(timed) // 2],
+        seconds=sorted(times)[steps // 2],
+        core_seconds=worked / steps,
+        flop=counter.get_total_flops(),
         peak_bytes=torch.cuda.max_memory_reserved(device) if on_gpu else peak,
         device=device,
         threads=torch.get_num_threads(),

@@ -11,6 +11,8 @@ import pytest
 
 from fusionlib.data.base import PatchSource
 from fusionlib.errors import FusionError
+from fusionlib.models import create_model
+from fusionlib.models.cost import cost as model_cost
 from fusionlib.training import Cost, open_run, probe, submit, submitting
 from fusionlib.training.store import Run
 from tests.training.small import go, tiny
@@ -121,7 +123,7 @@ def test_interrupted_it_ends_its_processes():
     [(100, 8, 4, 4), (100, 3, 4, 3), (25, 8, 4, 2), (1, 8, 4, 1), (100, 8, 1, 1)],
 )
 def test_processes_fit_cores_and_memory(monkeypatch, free, jobs, cores, room):
-    cost = Cost(1.0, 10, "cpu", 1, 1)
+    cost = Cost(1.0, 1.0, 0, 10, "cpu", 1, 1)
     monkeypatch.setattr(submitting, "probe", lambda *_: cost)
     monkeypatch.setattr(submitting.os, "cpu_count", lambda: cores)
     monkeypatch.setattr(
@@ -134,7 +136,11 @@ def test_processes_fit_cores_and_memory(monkeypatch, free, jobs, cores, room):
 def test_a_probe_measures_and_keeps_nothing(store):
     spec = tiny(steps=50)
     cost = probe(spec, 3, device="cpu", threads=1)
+    assert 0 < cost.core_seconds < 60
     assert 0 < cost.seconds < 60
+    # 3 patches of 32 x 32: thrice the forward pass, less the first layer's gradient of its input.
+    forward = model_cost(create_model("bsp-cnn"), 32, 32).macs * 2 * 3
+    assert cost.flop == pytest.approx(3 * forward, rel=0.1)
     assert 50e6 < cost.peak_bytes < 10e9
     assert (cost.device, cost.threads, cost.stacked) == ("cpu", 1, 1)
     assert probe([spec, tiny(seed=1)], 1, device="cpu", threads=1).stacked == 2
