@@ -96,7 +96,7 @@ def game_curves(losses: pd.DataFrame, caption: str) -> Figure:
         axis.set(title=title, xlabel="step")
         axis.grid(alpha=0.3)
         if term != "total":
-            axis.set_ylim(-2.1, 1.1)
+            axis.set_ylim(-2.1, 0.6)
             for level in (-2, 0):
                 axis.axhline(level, color="0.6", lw=0.8, ls=":")
     axes[0].set_ylabel("loss")
