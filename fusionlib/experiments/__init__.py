@@ -2,10 +2,16 @@
 
 from fusionlib.experiments import bsp, table4, table4_scores, training_cost
 from fusionlib.experiments.claims import TABLE1_CLAIMS, judge
-from fusionlib.experiments.measure import by_protocol, histories, measure, snapshot_scores
+from fusionlib.experiments.measure import (
+    by_protocol,
+    histories,
+    measure,
+    snapshot_scores,
+    train_all,
+)
 from fusionlib.experiments.profiles import PROFILES, Profile, profile
 
 __all__ = [
     "PROFILES", "TABLE1_CLAIMS", "Profile", "bsp", "by_protocol", "histories", "judge", "measure",
-    "profile", "snapshot_scores", "table4", "table4_scores", "training_cost",
+    "profile", "snapshot_scores", "table4", "table4_scores", "train_all", "training_cost",
 ]  # fmt: skip

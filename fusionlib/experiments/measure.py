@@ -1,6 +1,6 @@
 """Rows of a table to rows of numbers: train what is missing, score every run."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -10,7 +10,7 @@ from fusionlib.data.base import patch_count
 from fusionlib.evaluation import evaluate, summary
 from fusionlib.experiments.bsp import Row
 from fusionlib.pairing import Draw
-from fusionlib.training import Run, train
+from fusionlib.training import Run, Spec, open_run, submit, train
 
 
 def check(rows: Sequence[Row], data: str | Path | None = None) -> None:
@@ -26,26 +26,46 @@ def check(rows: Sequence[Row], data: str | Path | None = None) -> None:
         Draw(spec.relation, counts[spec.ir], counts[spec.vi], spec.pairs, spec.seed, spec.redraw)
 
 
+def train_all(
+    specs: Iterable[Spec], data: str | Path | None = None, workers: int | None = 1
+) -> list[Run]:
+    """Train the specs that have no finished run.
+
+    Args:
+        specs: what to train.
+        data: folder that holds the datasets.
+        workers: 1 trains in this process, one after another; more, or None
+            for as many as the machine has room for, in processes of their
+            own (see `submit`). To start one takes seconds.
+    """
+    if workers == 1:
+        return [train(spec, data) for spec in specs]
+    return submit(list(specs), data, workers=workers)
+
+
 def measure(
     rows: Sequence[Row],
     tests: Sequence[PairSet],
     protocol: str = "released",
     convention: str = "bsp",
     data: str | Path | None = None,
+    workers: int | None = 1,
 ) -> pd.DataFrame:
     """One row an image, run and test set.
 
-    Trains the specs that have no finished run, then scores each run; what was
-    trained and scored before is read from the store.
+    Trains the specs that have no finished run (`workers` of them at once, see
+    `train_all`), then scores each run; what was trained and scored before is
+    read from the store.
 
     Returns columns test_set, mode, trainable, seed, key, image and a column
     a metric.
     """
     check(rows, data)
+    train_all((spec for row in rows for spec in row.specs), data, workers)
     parts = []
     for row in rows:
         for spec in row.specs:
-            run = train(spec, data)
+            run = open_run(spec)
             for test in tests:
                 scores = evaluate(run, test, protocol, convention)
                 names = {"test_set": test.dataset, "mode": row.mode, "trainable": row.trainable}
@@ -73,13 +93,19 @@ def snapshot_scores(
     protocol: str = "whole+stretch",
     convention: str = "bsp",
     data: str | Path | None = None,
+    workers: int | None = 1,
 ) -> pd.DataFrame:
-    """Mean metrics of every snapshot of every run, scored while it trains.
+    """Mean metrics of every snapshot of every run.
+
+    With one worker a snapshot is scored as soon as it is written, else when
+    all is trained (see `train_all`).
 
     Returns columns mode, trainable, seed, key, step and a column a metric.
     """
 
     check(rows, data)
+    if workers != 1:
+        train_all((spec for row in rows for spec in row.specs), data, workers)
 
     def score(run, step):
         return evaluate(run, test, protocol, convention, metrics, step, progress=False)

@@ -101,6 +101,8 @@ class Profile:
         curve: the test set of the curves during training.
         panel: the first test set's image that figures show.
         steps: of the first training, in start_here.
+        workers: trainings at once; 1 trains in the notebook's own process,
+            None takes as many as the machine has room for.
         table4: of Table 4, whose infrared images come from another set.
     """
 
@@ -121,6 +123,7 @@ class Profile:
     curve: TestSet
     panel: str
     steps: int
+    workers: int | None
     table4: Table4
 
     def title(self, pairs: PairSet) -> str:
@@ -167,6 +170,7 @@ PROFILES = {
         curve=TestSet("scenes", ("0000D", "0001N")),
         panel="0001N",
         steps=60,
+        workers=1,
         table4=Table4(
             ir=TestSet("scenes", ("0004D", "0005N", "0006D")),
             ir_stride=32,
@@ -198,6 +202,7 @@ PROFILES = {
         curve=TestSet("MSRS", _quick("MSRS_curve")),
         panel="00004N",
         steps=300,
+        workers=None,
         table4=Table4(
             ir=TestSet("M3FD", _quick("M3FD")),
             ir_stride=128,
@@ -229,6 +234,7 @@ PROFILES = {
         curve=TestSet("MSRS"),
         panel="00004N",
         steps=300,
+        workers=None,
         table4=Table4(
             # Ten images of 1024x768 give 15 patches each at this distance, as the paper's ten
             # images of 640x480 do side by side; two more are there for images of another size.

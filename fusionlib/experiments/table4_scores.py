@@ -14,12 +14,12 @@ from fusionlib.data import PairSet
 from fusionlib.errors import FusionError
 from fusionlib.evaluation import METRICS, evaluate, evaluate_folders, summary
 from fusionlib.experiments.bsp import Row
-from fusionlib.experiments.measure import check
+from fusionlib.experiments.measure import check, train_all
 from fusionlib.experiments.table4 import MODE, MODELS, TRAINABLE, Specs, Tests
 from fusionlib.models import load_released
 from fusionlib.models.released import RELEASED
 from fusionlib.settings import store_root, weights_root
-from fusionlib.training import Spec, train
+from fusionlib.training import Spec, open_run, train
 
 FIRST = ["test_set", "method", "weights", "listed", "seed", "key", "image"]
 
@@ -98,13 +98,18 @@ def score_trained(
     protocol: str = "released",
     convention: str = "bsp",
     data: str | Path | None = None,
+    workers: int | None = 1,
 ) -> pd.DataFrame:
-    """Train what is missing and score it on the lists: as `score_released`."""
+    """Train what is missing and score it on the lists: as `score_released`.
+
+    workers: trainings at once, see `train_all`.
+    """
     check([Row(MODE, TRAINABLE, many) for many in trained.values()], data)
+    train_all((spec for many in trained.values() for spec in many), data, workers)
     parts = []
     for model, many in trained.items():
         for spec in many:
-            run = train(spec, data)
+            run = open_run(spec)
             for test in tests:
                 scores = evaluate(run, test.listed, protocol, convention)
                 names = _names(test, model, "trained")
