@@ -20,6 +20,7 @@ from torch.nn import functional as F
 from fusionlib.models.layers import (
     GroupNorm,
     channels_last,
+    in_a_row,
     pad_to_multiple,
     to_map,
     to_pixels,
@@ -79,17 +80,13 @@ class ChannelAttention(nn.Module):
         means = slopes[:2, None] * mean + offsets[:2, None]  # of queries and keys: (2, B, head, C)
         norms = slopes[:2, None].square() * gram.diagonal(0, -2, -1) + pixels * means.square()
         scale = norms.clamp_min(1e-24).rsqrt()  # divides a copy by its length, as F.normalize does
-        q_slope, k_slope = slopes[:2, None] * scale
-        q_mean, k_mean = means * scale
-        scores = (
-            q_slope[..., None] * k_slope[..., None, :] * gram
-            + pixels * q_mean[..., None] * k_mean[..., None, :]
-        )
-        attention = (scores * self.temperature).softmax(-1)  # (B, head, C, C)
-        heads = self.merge.weight.view(-1, HEADS).T[..., None]  # (head, C, 1)
-        merged = attention * heads
-        matrix = (merged * slopes[2][:, None]).sum(1)
-        constant = (merged * offsets[2][:, None]).sum((1, 3)) + self.merge.bias
+        q_scale, k_scale = scale[0] * self.temperature[..., 0], scale[1]
+        varying = (slopes[0] * q_scale)[..., None] * gram * (slopes[1] * k_scale)[..., None, :]
+        steady = (means[0] * q_scale * pixels)[..., None] @ (means[1] * k_scale)[..., None, :]
+        attention = (varying + steady).softmax(-1)  # (B, head, C, C)
+        heads = self.merge.weight.view(-1, HEADS).T  # (head, C)
+        matrix = (attention * (heads[..., None] * slopes[2][:, None])).sum(1)
+        constant = ((attention @ offsets[2][..., None])[..., 0] * heads).sum(1) + self.merge.bias
         return matrix, constant
 
 
@@ -207,10 +204,11 @@ class BSPTransformer(nn.Module):
     def decode(self, features: tuple[Tensor, ...]) -> Tensor:
         """The fused image (B, C, H, W) from what `features` returned."""
         f0, f1, f2 = features
-        x = self.decode3(f2)
-        x = self.decode2(torch.cat((x, f1), 1))
+        layer, (shuffle, up) = self.decode2
+        x = shuffle(layer(torch.cat((self.decode3(f2), f1), 1)))
+        x = in_a_row(up, self.decode1[0], x, f0)
         with torch.autocast(x.device.type, enabled=False):
-            return self.decode1(torch.cat((x, f0), 1))
+            return self.decode1[1:](x)
 
     def forward(self, ir: Tensor, vi: Tensor) -> Tensor:
         ir, vi, crop = pad_to_multiple(ir, vi, self.multiple)

@@ -1,13 +1,15 @@
 """Time the models, ours beside their published form: `python -m tests.benchmarks.models_table`.
 
-Both sides take turns in one process, with torch's threads; run it on an idle machine. How long the
-published form takes also depends on what the process did before: its largest maps come from new
-memory each time, until something larger was freed.
+Both sides take turns in one process, with torch's threads; run it on an idle machine. Each line has
+a process of its own, because times also depend on what a process did before: large maps come from
+new memory each time, until something larger was freed.
 """
 
 import argparse
+import multiprocessing
 import os
 import platform
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -55,10 +57,12 @@ def main(arguments=None):
     print(f"torch {conditions['torch']}, {torch.get_num_threads()} threads")
     print(f"\n{'ms':32}{'ours':>24}{'as published':>24}{'ratio':>8}{'target':>8}")
     rows = []
-    for name in model_cases.NAMES:
-        if options.only in name:
-            rows.append(row(name, options.rounds))
-            print(_line(name, rows[-1]), flush=True)
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=spawn, max_tasks_per_child=1) as fresh:
+        for name in model_cases.NAMES:
+            if options.only in name:
+                rows.append(fresh.submit(row, name, options.rounds).result())
+                print(_line(name, rows[-1]), flush=True)
     if options.output:
         write(options.output, rows, conditions)
 

@@ -9,8 +9,8 @@ from fusionlib.models.layers import in_a_row
 SIZES = [(7, 4), (2, 2), (2, 5), (5, 2), (3, 3), (1, 3), (3, 1), (1, 1)]
 
 
-def layers(dtype=torch.float64):
-    first, second = nn.Conv2d(3, 6, 3, padding=1), nn.Conv2d(8, 4, 3, padding=1)
+def layers(dtype=torch.float64, side=3):
+    first, second = nn.Conv2d(3, 6, 3, padding=1), nn.Conv2d(8, 4, side, padding=side // 2)
     return first.to(dtype), second.to(dtype)
 
 
@@ -18,9 +18,10 @@ def as_drawn(first, second, x, beside):
     return second(torch.cat((first(x), beside), 1))
 
 
+@pytest.mark.parametrize("side", [1, 3])
 @pytest.mark.parametrize("size", SIZES)
-def test_it_equals_the_two_with_every_gradient(size):
-    first, second = layers()
+def test_it_equals_the_two_with_every_gradient(size, side):
+    first, second = layers(side=side)
     x, beside = torch.rand(2, 3, *size).double(), torch.rand(2, 2, *size).double()
     leaves = [x.requires_grad_(), beside.requires_grad_()]
     leaves += [*first.parameters(), *second.parameters()]
