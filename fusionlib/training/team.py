@@ -10,6 +10,8 @@ from collections.abc import Iterable
 
 import torch
 from torch import Tensor, distributed
+from torch.distributed import PrefixStore
+from torch.distributed.rendezvous import rendezvous
 
 
 class Team:
@@ -69,5 +71,9 @@ def join() -> str | None:
     on_gpu = torch.cuda.is_available() and torch.cuda.device_count() > local
     if on_gpu:
         torch.cuda.set_device(local)
-    distributed.init_process_group("nccl" if on_gpu else "gloo")
+    # torchrun's store outlives a restart, and with it the addresses of processes that died.
+    store, rank, size = next(rendezvous("env://"))
+    store = PrefixStore(f"try {os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}", store)
+    kind = "nccl" if on_gpu else "gloo"
+    distributed.init_process_group(kind, store=store, rank=rank, world_size=size)
     return f"cuda:{local}" if on_gpu else "cpu"
