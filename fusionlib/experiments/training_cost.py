@@ -31,19 +31,21 @@ BASE_PATCHES, WIDE_PATCHES = 150, 15_000
 class Grid:
     """What is measured in a profile.
 
-    batches, patches: sizes of a batch and sides of a patch.
+    batches, patches: sizes of a batch and sides of a patch, for UPTP.
+    others: paradigms that are measured at the first of each.
     steps: timed steps of each.
     """
 
     batches: tuple[int, ...]
     patches: tuple[int, ...]
+    others: tuple[str, ...]
     steps: int
 
 
 GRIDS = {
-    "smoke": Grid((2, 4), (32,), 2),
-    "quick": Grid((2, 4, 8, 16), (64, 128), 5),
-    "paper": Grid((2, 8, 32, 128), (64, 128), 50),
+    "smoke": Grid((2, 4), (32,), ("SPTP",), 2),
+    "quick": Grid((2, 4, 8, 16), (64, 128), ("SPTP", "APTP"), 5),
+    "paper": Grid((2, 8, 32, 128), (64, 128), ("SPTP", "APTP"), 50),
 }
 TRAINABLE = (150, 1500, 7500, 15_000)  # T of the draws
 
@@ -57,8 +59,7 @@ def steps(
 ) -> pd.DataFrame:
     """Measured cost of a step: a row a model, paradigm, batch and patch.
 
-    Every batch and patch size is measured for UPTP, the other paradigms at
-    the first of each. Each row is a process of its own.
+    Each row is a process of its own.
 
     Returns columns model, paradigm, batch, patch, ms, core_ms (processors'
     time), gflop, peak_mb, device and threads.
@@ -66,7 +67,7 @@ def steps(
     grid, sizes = GRIDS[name], profile(name)
     pairs = open_pairs(sizes.train, "train", data, sizes.base, sizes.size)
     cases = [("UPTP", batch, patch) for patch in grid.patches for batch in grid.batches]
-    cases += [(mode, grid.batches[0], grid.patches[0]) for mode in ("SPTP", "APTP")]
+    cases += [(mode, grid.batches[0], grid.patches[0]) for mode in grid.others]
     rows = []
     for model in models:
         for mode, batch, patch in cases:

@@ -31,6 +31,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--data", help="folder that holds the datasets (default: FUSIONLIB_DATA)")
     parser.add_argument("--device", help="cpu, cuda, ... (default: cuda if there is one)")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    parser.add_argument("--compiled", action="store_true", help="compile the step, see `train`")
     parser.add_argument(
         "--probe",
         type=int,
@@ -47,7 +48,8 @@ def main(argv: list[str] | None = None) -> int:
             for run in train_stack(specs, given.data, device, given.quiet):
                 print(run.folder)
         else:
-            print(train(specs[0], given.data, device, quiet=given.quiet).folder)
+            run = train(specs[0], given.data, device, None, given.quiet, given.compiled)
+            print(run.folder)
     except FusionError as error:
         print(f"fusionlib: {error}", file=sys.stderr)
         return 2

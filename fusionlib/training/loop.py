@@ -40,9 +40,17 @@ class Training(ABC):
     its optimiser is what `more_parts` returns.
     """
 
-    def __init__(self, run: Run, base: Base, device: str, team: Team | None = None):
+    def __init__(
+        self,
+        run: Run,
+        base: Base,
+        device: str,
+        team: Team | None = None,
+        compiled: bool = False,
+    ):
         spec = run.spec
         self.run, self.spec, self.device, self.team = run, spec, device, team or Team()
+        self.compiled = compiled
         self.base = base.to(device)
         self.draw = Draw(
             spec.relation, len(base.ir), len(base.vi), spec.pairs, spec.seed, spec.redraw
@@ -144,6 +152,17 @@ class Training(ABC):
         terms = self.team.sum(weights, terms.sum(0) / self.spec.shards)
         return dict(zip(parts[0], terms, strict=True))
 
+    def quicker(self, function: Callable) -> Callable:
+        """The function, compiled where that was asked for.
+
+        On a GPU kernels are also replayed as CUDA graphs, because to start
+        them takes longer than most of them run.
+        """
+        if not self.compiled:
+            return function
+        on_gpu = torch.device(self.device).type == "cuda"
+        return torch.compile(function, mode="reduce-overhead" if on_gpu else None)
+
     def more_parts(self) -> dict[str, nn.Module | torch.optim.Optimizer]:
         """Networks and optimisers that a recipe adds, by name."""
         return {}
@@ -227,5 +246,6 @@ class Training(ABC):
         )
         record = {**record, "seconds": round(self.seconds, 1), "steps": self.step}
         record["processes"], record["stacked"] = self.team.size, self.stacked
+        record["compiled"] = self.compiled
         text = json.dumps(record, indent=1)
         write_whole(self.run.folder / "provenance.json", lambda path: path.write_text(text))

@@ -19,6 +19,7 @@ METRICS = ["EN", "MI", "VIF", "Qabf", "SSIM"]
 TABLE1 = "beyond_strict_pairing/table1_generalisation"
 FIGURE2 = "beyond_strict_pairing/fig2_convergence"
 TABLE4 = "beyond_strict_pairing/table4_other_methods"
+COST = "beyond_strict_pairing/training_cost"
 SCORING = "walkthroughs/how_fusion_is_scored"
 ATTENTION = "walkthroughs/attention_without_queries"
 
@@ -210,6 +211,19 @@ def test_table4_follows_the_game_of_the_gan(root, folder_of):
         # Twenty steps are fewer than the stretches of the figure: each is one.
         assert game[term].tolist() == pytest.approx(history[term].tolist(), rel=1e-4)
         assert history[term].nunique() > 1
+
+
+def test_training_cost_predicts_from_what_it_measured(folder_of):
+    folder = folder_of[COST]
+    numbers = record_of(folder)["numbers"]
+    steps = pd.read_csv(folder / "steps.csv")
+    assert steps[["ms", "core_ms", "gflop", "peak_mb"]].gt(0).all(axis=None)
+    # Twice the batch is twice the arithmetic.
+    assert steps["gflop"][1] == pytest.approx(2 * steps["gflop"][0], rel=1e-3)
+    assert steps["gflop"][2] == pytest.approx(steps["gflop"][0], rel=1e-9)  # the other paradigm
+    predicted = pd.read_csv(folder / "predicted.csv")
+    for row in predicted.itertuples():
+        assert numbers["hours"][f"{row.model} {row.T}"] == pytest.approx(row.hours, rel=1e-4)
 
 
 def test_a_folder_of_fused_images_joins_table4(root, folder_of):

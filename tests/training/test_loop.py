@@ -215,3 +215,17 @@ def test_a_state_with_pickled_code_is_not_run(tmp_path):
     with pytest.raises((FusionError, pickle.UnpicklingError)):
         go(tiny())
     assert not trap.exists()
+
+
+@pytest.mark.slow
+def test_compiled_the_losses_are_the_same(tmp_path, monkeypatch):
+    eager = go(tiny(steps=3))
+    monkeypatch.setenv("FUSIONLIB_STORE", str(tmp_path / "compiled"))
+    compiled = go(tiny(steps=3), compiled=True)
+    np.testing.assert_allclose(eager.history(), compiled.history(), atol=1e-4)
+    assert (eager.provenance["compiled"], compiled.provenance["compiled"]) == (False, True)
+
+
+def test_with_critics_nothing_is_compiled():
+    with pytest.raises(FusionError, match="compiled=True is for plain trainings"):
+        go(tiny(model="bsp-gan"), compiled=True)
