@@ -23,6 +23,7 @@ from fusionlib.files import write_whole
 from fusionlib.models import create_model
 from fusionlib.pairing import Draw
 from fusionlib.progress import progress
+from fusionlib.training.memory import keep_freed_memory
 from fusionlib.training.provenance import provenance
 from fusionlib.training.store import Run
 from fusionlib.training.team import Team
@@ -51,6 +52,7 @@ class Training(ABC):
         spec = run.spec
         self.run, self.spec, self.device, self.team = run, spec, device, team or Team()
         self.compiled = compiled
+        keep_freed_memory()
         self.base = base.to(device)
         self.draw = Draw(
             spec.relation, len(base.ir), len(base.vi), spec.pairs, spec.seed, spec.redraw

@@ -29,12 +29,6 @@ ENGINES = ("processes", "ray")
 POLL_SECONDS = 0.5
 SPARE = 0.8  # the part of free memory that trainings may take
 MOST_A_GPU = 4  # processes; more only wait for each other
-# A step makes and drops maps of many MB. glibc gives such memory back to the system each time and
-# gets it anew, zeroed page by page, which takes a tenth of a step; so it keeps its memory.
-KEEP_MEMORY = {
-    "MALLOC_MMAP_THRESHOLD_": str(1 << 30),
-    "MALLOC_TRIM_THRESHOLD_": str(1 << 32),
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +105,7 @@ def submit(
         groups = _stacks(missing, stack)
         cores = os.cpu_count() or 1
         threads = threads or max(1, cores // len(groups))
-        environment = KEEP_MEMORY | {
+        environment = {
             "OMP_NUM_THREADS": str(threads),
             "FUSIONLIB_STORE": str(store_root().resolve()),
         }
