@@ -32,7 +32,7 @@ class Grid:
     """What is measured in a profile.
 
     batches, patches: sizes of a batch and sides of a patch, for UPTP.
-    others: paradigms that are measured at the first of each.
+    others: paradigms that are measured at the last of each.
     steps: timed steps of each.
     """
 
@@ -67,7 +67,7 @@ def steps(
     grid, sizes = GRIDS[name], profile(name)
     pairs = open_pairs(sizes.train, "train", data, sizes.base, sizes.size)
     cases = [("UPTP", batch, patch) for patch in grid.patches for batch in grid.batches]
-    cases += [(mode, grid.batches[0], grid.patches[0]) for mode in grid.others]
+    cases += [(mode, grid.batches[-1], grid.patches[-1]) for mode in grid.others]
     rows = []
     for model in models:
         for mode, batch, patch in cases:
