@@ -23,7 +23,7 @@ from fusionlib.rows import ahead
 WHOLE_PIXELS = 2_100_000
 LARGE_TILE = 512  # side of these tiles
 CUDA_BATCH = 8
-NOTE_VERSION = 1  # raise it when a network, a protocol or the colour changes its values
+NOTE_VERSION = 2  # raise it when a network, a protocol or the colour changes its values
 # Where one file can't be written for these, no later one will fare better.
 _HOPELESS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 

@@ -33,20 +33,21 @@ class AdversarialTraining(Training):
         return {"saliency": saliency, "detail": detail, "critic_adam": self.critic_adam}
 
     def learn(self, shards: list[tuple[Tensor, Tensor]]) -> dict[str, Tensor]:
-        game, fused, parts = self.spec.adversarial, [], []
+        game, fused, views, parts = self.spec.adversarial, [], [], []
         for ir, vi in shards:
             with self.autocast():
                 fused.append(self.model(ir, vi).float())
+            views.append(game.views(fused[-1], ir, vi))
         critic_losses = self.teach_critics(
-            [game.views(image.detach(), ir, vi) for image, (ir, vi) in zip(fused, shards)]
+            [tuple((seen.detach(), source) for seen, source in both) for both in views]
         )
         self.optimiser.zero_grad(set_to_none=True)
         # The critics' weights need no gradient here; they only pass one on.
         for critic in self.critics:
             critic.requires_grad_(False)
-        for image, (ir, vi) in zip(fused, shards):
+        for image, (ir, vi), both in zip(fused, shards, views, strict=True):
             terms = self.spec.loss(image, ir, vi)
-            (fused_saliency, _), (fused_detail, _) = game.views(image, ir, vi)
+            (fused_saliency, _), (fused_detail, _) = both
             adversarial = adversarial_term(*self.critics, fused_saliency, fused_detail)
             total = generator_total(terms, adversarial, game.factor)
             (total / self.spec.shards).backward()

@@ -18,8 +18,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from fusionlib.data.base import load_base
 from fusionlib.errors import FusionError
 from fusionlib.models.cost import IN_PLACE
-from fusionlib.training.adversarial import AdversarialTraining
-from fusionlib.training.plain import PlainTraining
+from fusionlib.training.recipes import recipe_of
 from fusionlib.training.spec import Spec
 from fusionlib.training.stacked import Stack
 from fusionlib.training.store import open_run
@@ -104,9 +103,8 @@ def measure_steps(
             # Long enough for the probe, whatever the spec says.
             length = {"epochs": None, "steps": max(spec.total_steps, WARM_STEPS + steps)}
             spec = dataclasses.replace(spec, **length)
-            recipe = AdversarialTraining if spec.adversarial else PlainTraining
             base = load_base(spec.ir, spec.vi, data)
-            trainings.append(recipe(open_run(spec), base, device))
+            trainings.append(recipe_of(spec)(open_run(spec), base, device))
         together = Stack(trainings) if len(trainings) > 1 else trainings[0]
         counter = FlopCounterMode(display=False, custom_mapping=IN_PLACE)
         with counter:

@@ -10,10 +10,16 @@ from filelock import FileLock
 from fusionlib.data.base import load_base
 from fusionlib.errors import FusionError
 from fusionlib.training.adversarial import AdversarialTraining
+from fusionlib.training.loop import Training
 from fusionlib.training.plain import PlainTraining
 from fusionlib.training.spec import Spec
 from fusionlib.training.store import Run, open_run
 from fusionlib.training.team import Team
+
+
+def recipe_of(spec: Spec) -> type[Training]:
+    """The training that a spec asks for: with critics or without."""
+    return AdversarialTraining if spec.adversarial else PlainTraining
 
 
 def train(
@@ -60,8 +66,8 @@ def train(
     # finished; the lock of a process that died is free.
     with FileLock(run.folder / "lock") if team.leads else nullcontext():
         if not team.told(run.finished if team.leads else None, device):
-            recipe = AdversarialTraining if spec.adversarial else PlainTraining
-            training = recipe(run, load_base(spec.ir, spec.vi, data), device, team, compiled)
+            base = load_base(spec.ir, spec.vi, data)
+            training = recipe_of(spec)(run, base, device, team, compiled)
             team.wait()  # all have read the checkpoint before one writes the next
             training.run_to_end(on_snapshot, quiet)
         team.wait()

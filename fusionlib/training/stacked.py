@@ -117,7 +117,7 @@ class Stack:
         return self.first.spec.loss(fused, ir, vi)
 
 
-def check_stackable(one, other) -> None:
+def check_stackable(one: Spec, other: Spec) -> None:
     """See that two specs can train in one stack; FusionError names what differs."""
     for name in ("model", "channels", "batch", "precision", "loss"):
         mine, theirs = getattr(one, name), getattr(other, name)

@@ -19,14 +19,13 @@ import torch
 from fusionlib.errors import FusionError
 from fusionlib.progress import progress
 from fusionlib.settings import store_root
-from fusionlib.training.by_ray import train_by_ray
+from fusionlib.training.by_ray import POLL_SECONDS, train_by_ray
 from fusionlib.training.probing import probe
 from fusionlib.training.spec import Spec
 from fusionlib.training.stacked import check_stackable
 from fusionlib.training.store import Run, open_run
 
 ENGINES = ("processes", "ray")
-POLL_SECONDS = 0.5
 SPARE = 0.8  # the part of free memory that trainings may take
 MOST_A_GPU = 4  # processes; more only wait for each other
 
