@@ -26,11 +26,13 @@ def weight(a: Tensor, b: Tensor, eps: float = 1e-8) -> Tensor:
 def ssim_map(x: Tensor, y: Tensor, window: int = 11, sigma: float = 1.5) -> Tensor:
     """SSIM of every Gaussian window, (..., H, W) in [0, 1] -> same shape.
 
-    Data range 1; the border is mirrored. This is the training loss; the
+    Data range 1; the border is mirrored. x may stack several images to be
+    compared with the same y, (N, ..., H, W). This is the training loss; the
     metric that the tables print is `fusionlib.metrics.ssim`.
     """
     c1, c2 = 0.01**2, 0.03**2
-    mx, my, mxx, myy, mxy = blur(torch.stack((x, y, x * x, y * y, x * y)), window, sigma)
+    mx, mxx, mxy = blur(torch.stack((x, x * x, x * y)), window, sigma)
+    my, myy = blur(torch.stack((y, y * y)), window, sigma)
     numerator = (2 * mx * my + c1) * (2 * (mxy - mx * my) + c2)
     return numerator / ((mx * mx + my * my + c1) * (mxx - mx * mx + myy - my * my + c2))
 
@@ -105,7 +107,7 @@ class BSPLoss:
 
     def ssim_term(self, fused: Tensor, ir: Tensor, vi: Tensor) -> Tensor:
         """1 - the mixture of the two SSIM, weights S of Eq. 4."""
-        s_ir, s_vi = ssim_map(ir, fused), ssim_map(vi, fused)
+        s_ir, s_vi = ssim_map(torch.stack((ir, vi)), fused)
         if self.form == "released":
             s_ir, s_vi = s_ir.mean(), s_vi.mean()
         # Eq. 4, and Eq. 5, third line

@@ -22,6 +22,7 @@ from fusionlib.models.layers import (
     channels_last,
     in_a_row,
     pad_to_multiple,
+    rounded,
     to_map,
     to_pixels,
 )
@@ -188,10 +189,15 @@ class BSPTransformer(nn.Module):
         W must be multiples of 4.
         """
         sources = channels_last(torch.cat((ir, vi), 1))
+        kind = sources.device.type
         # Where the sources enter and the fused image leaves, autocast rounds nothing, because
         # bfloat16 has steps of a grey level or more: so the image is right within one level.
-        with torch.autocast(sources.device.type, enabled=False):
+        # Training forgives noise on what enters.
+        with torch.autocast(kind, enabled=False):
             s0 = self.project(sources)
+        if self.training:
+            s0 = rounded(s0)
+        with torch.autocast(kind, enabled=s0.dtype != sources.dtype):
             f0 = torch.cat((s0, self.fuse1(s0)), 1)
         s1 = self.encode2(s0)
         s2 = self.encode3(s1)
@@ -207,8 +213,9 @@ class BSPTransformer(nn.Module):
         layer, (shuffle, up) = self.decode2
         x = shuffle(layer(torch.cat((self.decode3(f2), f1), 1)))
         x = in_a_row(up, self.decode1[0], x, f0)
+        x = self.decode1[1](x)
         with torch.autocast(x.device.type, enabled=False):
-            return self.decode1[1:](x)
+            return self.decode1[2:](x.to(self.decode1[2].weight.dtype))
 
     def forward(self, ir: Tensor, vi: Tensor) -> Tensor:
         ir, vi, crop = pad_to_multiple(ir, vi, self.multiple)

@@ -57,29 +57,28 @@ def in_a_row(first: nn.Conv2d, second: nn.Conv2d, x: Tensor, beside: Tensor) -> 
     convolution 9,216 instead of 20,480), and the 64 channels between are never
     made. Only on the border does a 5x5 kernel see too much: what `first` gives
     one pixel outside the image, where `second` sees zeros. That is computed
-    for the border alone and taken away, so this is an identity. Under autocast
-    to bfloat16 products cost next to nothing, and the two convolutions stay
-    two.
+    for the border alone and taken away, so this is an identity.
 
     Args:
         x: (B, C, H, W), enters `first`.
-        beside: (B, D, H, W), the last D input channels of `second`; they
-            are not rounded by autocast.
+        beside: (B, D, H, W), the last D input channels of `second`; autocast
+            does not round them.
 
     Returns (B, E, H, W) in the dtype of `beside`.
     """
     kind = x.device.type
     kernel, other = second.weight.split((first.out_channels, beside.shape[1]), 1)
     (reach, _) = second.padding  # 1 of a 3x3 kernel, 0 of a 1x1 one
-    if torch.is_autocast_enabled(kind) or min(x.shape[2:]) < 2:
+    if min(x.shape[2:]) < 2:
         y = F.conv2d(first(x), kernel, padding=reach)
     else:
-        merged = F.conv_transpose2d(kernel, first.weight)
-        constant = kernel.sum((2, 3)) @ first.bias
+        with torch.autocast(kind, enabled=False):
+            merged = F.conv_transpose2d(kernel, first.weight)
+            constant = kernel.sum((2, 3)) @ first.bias
         y = F.conv2d(x, channels_last(merged), constant, padding=1 + reach)
         if reach:
             y = _without_border(y, x, first, kernel)
-    with torch.autocast(kind, enabled=False):
+    with torch.autocast(kind, enabled=beside.dtype != second.weight.dtype):
         return F.conv2d(beside, channels_last(other), second.bias, padding=reach).add_(y)
 
 
@@ -114,3 +113,9 @@ def channels_last(x: Tensor) -> Tensor:
     """The same values, with all channels of a pixel side by side in memory."""
     # `contiguous(memory_format=...)` is not there for stacked networks (vmap).
     return x.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2)
+
+
+def rounded(x: Tensor) -> Tensor:
+    """x in the dtype that autocast computes in; x itself without autocast."""
+    kind = x.device.type
+    return x.to(torch.get_autocast_dtype(kind)) if torch.is_autocast_enabled(kind) else x
