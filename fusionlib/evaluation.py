@@ -14,6 +14,7 @@ from fusionlib import folders, images
 from fusionlib.data import Pair, PairSet
 from fusionlib.errors import FusionError
 from fusionlib.inference import Protocol, fuse
+from fusionlib.memory import keep_freed_memory
 from fusionlib.metrics import METRICS as KNOWN
 from fusionlib.metrics import OF_COLOUR, PRINTED, columns, score
 from fusionlib.rows import kept_in, make_rows
@@ -92,6 +93,7 @@ def evaluate(
         "precision": precision,
         "step": step,
     }
+    keep_freed_memory()
     model = once(lambda: subject if is_model else subject.model(step))
 
     def load(pair: Pair) -> tuple[Tensor, Tensor]:

@@ -16,6 +16,7 @@ from fusionlib.errors import FusionError, listed
 from fusionlib.fusing_model import fingerprint
 from fusionlib.fusing_pairs import Job
 from fusionlib.inference import Protocol, fuse
+from fusionlib.memory import keep_freed_memory
 from fusionlib.progress import progress as progress_bar
 from fusionlib.rows import ahead
 
@@ -98,6 +99,7 @@ class Work:
         Raises `Stopped` where nothing can be written any more, such as on a
         full disk.
         """
+        keep_freed_memory()
         with (
             progress_bar(total=len(jobs), description="fuse", quiet=not progress) as self._bar,
             # The last image is written, and the next ones are read, while the network works.

@@ -106,7 +106,8 @@ def _models_speed(results: Path) -> list[str]:
         {
             "ours, ms": rows["ours_ms"].map("{:.0f}".format),
             "as published, ms": rows["published_ms"].map("{:.0f}".format),
-            "ratio": rows["ratio"].map("{:.2f}".format),
+            "ratio": rows["ratio"].map("{:.3f}".format),
+            "over its floor": rows["over_floor"].map("{:.1f}".format),
         }
     )
     table.index = pd.Index(
@@ -115,7 +116,9 @@ def _models_speed(results: Path) -> list[str]:
     return [
         f"**Speed of the models** beside their layers as published, in turns in one process: a"
         f" training step ({where['step']}), and fusing ({where['tiled, whole']}); ratio: the"
-        f" median of each round's. {where['processor']}, {where['cores']} cores, torch"
+        f" median of each round's; floor: what ours' own operations need at least, at the measured"
+        f" ceilings ({', '.join(f'{name} {value}' for name, value in where['ceilings'].items())})."
+        f" {where['processor']}, {where['cores']} cores, torch"
         f" {where['torch']} ([table](results/{MODELS_SPEED}.csv),"
         " `python -m tests.benchmarks.models_table`).",
         "",

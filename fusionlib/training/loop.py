@@ -20,16 +20,19 @@ from torch import Tensor, nn
 from fusionlib.data.base import Base
 from fusionlib.errors import FusionError
 from fusionlib.files import write_whole
+from fusionlib.memory import keep_freed_memory
 from fusionlib.models import create_model
 from fusionlib.pairing import Draw
 from fusionlib.progress import progress
-from fusionlib.training.memory import keep_freed_memory
 from fusionlib.training.provenance import provenance
 from fusionlib.training.store import Run
 from fusionlib.training.team import Team
 
 CHECKPOINT_SECONDS = 60
 NOTE_SECONDS = 1
+# A loss diverges where its median over so many steps is so many times the lowest before. In sound
+# runs it was at most 1.1 times.
+DIVERGING_STEPS, DIVERGING = 50, 3
 
 
 class Training(ABC):
@@ -63,6 +66,7 @@ class Training(ABC):
         # What a checkpoint holds: everything that a step changes.
         self.parts = {"model": self.model, "optimiser": self.optimiser, **self.more_parts()}
         self.step, self.seconds = 0, 0.0
+        self.kept_step = 0  # of the checkpoint
         self.stacked = 1  # trainings that step together with this one, itself included
         self.terms: list[str] = []
         self.losses = torch.zeros(spec.total_steps, 0, device=device)
@@ -183,23 +187,40 @@ class Training(ABC):
         losses = self.losses[: self.step].cpu().numpy()
         bad = ~np.isfinite(losses).all(1)
         if bad.any():
-            step = int(bad.argmax())
-            values = ", ".join(f"{t} {v:g}" for t, v in zip(self.terms, losses[step], strict=True))
-            raise FusionError(
-                f"The loss of run {self.run.key} is not finite from step {step + 1} on ({values});"
-                f" its last good weights are of step {max(self.run.steps, default=0)}:"
-                " try a smaller lr or precision='float32'."
+            self._stop(f"The loss of run {self.run.key} is not finite from step", losses, bad)
+        # The level of the loss: each step's median with those before it.
+        totals = pd.Series(losses[:, self.terms.index("total")])
+        level = totals.rolling(DIVERGING_STEPS).median()
+        before = level.cummin().shift(DIVERGING_STEPS)
+        bad = ((before > 0) & (level > DIVERGING * before)).to_numpy()
+        if bad.any():
+            self._stop(
+                f"The loss of run {self.run.key} diverges: its median over {DIVERGING_STEPS} steps"
+                f" is {DIVERGING} times the lowest before from step",
+                losses,
+                bad,
             )
         return losses
+
+    def _stop(self, what: str, losses: np.ndarray, bad: np.ndarray) -> None:
+        step = int(bad.argmax())
+        values = ", ".join(f"{t} {v:g}" for t, v in zip(self.terms, losses[step], strict=True))
+        raise FusionError(f"{what} {step + 1} on ({values}); {self._last_good()}")
+
+    def _last_good(self) -> str:
+        kept = f"step {self.kept_step} ({self.run.state_file})" if self.kept_step else "none"
+        return (
+            f"its last good checkpoint: {kept}, its last weights: step"
+            f" {max(self.run.steps, default=0)}. Try a smaller lr or precision='float32'."
+        )
 
     def _checkpoint(self) -> None:
         # A finite loss may have an infinite gradient; such weights are not kept.
         networks = [part for part in self.parts.values() if isinstance(part, nn.Module)]
         if not all(v.isfinite().all() for part in networks for v in part.state_dict().values()):
             raise FusionError(
-                f"The weights of run {self.run.key} are not finite after step {self.step}; its last"
-                f" good ones are of step {max(self.run.steps, default=0)}:"
-                " try a smaller lr or precision='float32'."
+                f"The weights of run {self.run.key} are not finite after step {self.step}; "
+                + self._last_good()
             )
         state = {
             **{name: part.state_dict() for name, part in self.parts.items()},
@@ -212,6 +233,7 @@ class Training(ABC):
         content = io.BytesIO()
         torch.save(state, content)
         write_whole(self.run.state_file, lambda path: path.write_bytes(content.getbuffer()))
+        self.kept_step = self.step
 
     def _resume(self) -> None:
         file = self.run.state_file
@@ -227,6 +249,7 @@ class Training(ABC):
         self.step, self.seconds, self.terms = state["step"], state["seconds"], state["terms"]
         self.losses = self.losses.new_zeros(self.spec.total_steps, len(self.terms))
         self.losses[: self.step] = state["losses"]
+        self.kept_step = self.step
 
     def _keep_snapshot(self, record: dict, on_snapshot) -> None:
         if self.run.weights_file(self.step).exists():

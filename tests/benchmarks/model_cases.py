@@ -48,20 +48,21 @@ class Case:
     target: float | None
 
 
-def case(name, patch=128, size=(480, 640)):
+def case(name, patch=128, size=(480, 640), device="cpu"):
     """The case of that name; `patch` and `size` are the pixels of a step and of a pair."""
     model, task, precision = name.split()
     torch.manual_seed(0)
     ours = create_model(model)
-    literal = LITERAL[model](ours)
+    literal = LITERAL[model](ours).to(device)
+    ours.to(device)
     if task == "step":
-        ir, vi = torch.rand(2, 8, 1, patch, patch)
+        ir, vi = torch.rand(2, 8, 1, patch, patch, device=device)
         both = (
             _step(ours, lambda *images: BSPLoss()(*images)["total"], ir, vi, precision, fused=True),
             _step(literal, literal_cnn.literal_loss, ir, vi, precision, fused=None),
         )
     else:
-        ir, vi = torch.rand(2, 1, 1, *size)
+        ir, vi = torch.rand(2, 1, 1, *size, device=device)
         tiling = {"tiled": "released", "whole": "whole"}[task]
         both = (
             lambda: fuse_tensor(ours, ir, vi, tiling, precision),
@@ -75,12 +76,12 @@ def _step(model, loss, ir, vi, precision, fused):
     adam = torch.optim.Adam(model.parameters(), lr=1e-4, fused=fused)
 
     def step():
-        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
+        with torch.autocast(ir.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
             fused_image = model(ir, vi)
         total = loss(fused_image.float(), ir, vi)
         adam.zero_grad(set_to_none=True)
         total.backward()
         adam.step()
-        return total.detach()
+        return total.detach().cpu()  # a step is over when its loss is here
 
     return step

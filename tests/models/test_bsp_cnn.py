@@ -7,6 +7,7 @@ import torch
 from fusionlib.data import open_pairs
 from fusionlib.errors import FusionError
 from fusionlib.models import create_model, load_released
+from fusionlib.models.bsp_cnn import _GatedProduct
 from tests.models.literal_cnn import LiteralCNN, copy_weights
 from tests.models.literal_steps import check_steps
 
@@ -153,6 +154,27 @@ def test_twenty_steps_have_the_published_losses_and_gradients():
     ours, theirs = create_model("bsp-cnn"), LiteralCNN()
     copy_weights(ours, theirs)
     check_steps(ours, theirs, side=48, batch=2)
+
+
+def test_the_gates_own_gradients_are_the_numerical_ones():
+    hidden, weight, bias, attention = (
+        torch.randn(shape, dtype=torch.float64, requires_grad=True)
+        for shape in ((2, 5, 6), (3, 6), (3,), (1, 1, 3))
+    )
+    inputs = hidden, weight, bias, attention
+    assert torch.autograd.gradcheck(lambda *values: _GatedProduct.apply(*values)[0], inputs)
+
+
+def test_in_training_autocast_rounds_what_enters_and_leaves_float32():
+    model, (ir, vi) = create_model("bsp-cnn").train(), images(32, 32)
+    with torch.autocast("cpu", torch.bfloat16):
+        *_, sources = model.features(ir, vi)
+        fused = model(ir, vi)
+    assert sources.dtype == torch.bfloat16
+    assert fused.dtype == torch.float32
+    assert (fused - model(ir, vi)).abs().max() < 0.05
+    # It is no multiple of bfloat16's step: the last layers add up in float32.
+    assert (fused != fused.bfloat16().float()).float().mean() > 0.9
 
 
 def test_under_autocast_it_gives_float32(model):

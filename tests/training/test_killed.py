@@ -6,9 +6,11 @@ itself at a chosen place, and trains again.
 
 import io
 import os
+import random
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pandas as pd
@@ -24,6 +26,7 @@ from tests.training.small import go, tiny
 # Killed trainings of 16 steps: snapshots, and with them checkpoints, at all but 2, 6, 10 and 14;
 # checkpoints there too where the name says so.
 
+RANDOM = 12
 LONG = {"steps": 16, "seed": 5, "lr": 1e-3}
 KILLS = {
     # name: (place, step of the kill, step from which the next process goes on)
@@ -116,11 +119,34 @@ def crash(spec, name, store):
     assert exit_code(in_child(store, second)) == 0
 
 
+def kill_at_random(spec, folder, seconds):
+    """Kill trainings of `seconds` at any instant, RANDOM times in all, and let each end."""
+    chance, number, killed = random.Random(0), 0, 0
+
+    def work():
+        loop.CHECKPOINT_SECONDS = -1  # after each step
+        go(spec)
+
+    while killed < RANDOM:
+        child = in_child(folder / f"random {number}", work)
+        time.sleep(chance.uniform(0, seconds))
+        os.kill(
+            child, signal.SIGKILL
+        )  # it stays a zombie if it has ended, so the number is its own
+        code = exit_code(child)
+        assert code in (0, -signal.SIGKILL)
+        killed += code != 0
+        number += code == 0
+    assert exit_code(in_child(folder / f"random {number}", work)) == 0
+
+
 def main(folder):
     torch.set_num_threads(1)  # threads would not survive a fork
     spec = tiny(**LONG)
     torch.optim.Adam(create_model("bsp-cnn").parameters())  # imports much, here once for all
+    began = time.monotonic()
     assert exit_code(in_child(folder / "unbroken", lambda: go(spec))) == 0
+    kill_at_random(spec, folder, time.monotonic() - began)
     for name in KILLS:
         crash(spec, name, folder / name)
 
@@ -167,6 +193,14 @@ def test_a_killed_training_ends_with_the_same_bytes(crashes, name):
     assert contents(crashes / name) == unbroken
     # It went on where the checkpoint was, and did not start anew.
     assert steps_of(crashes / name) == list(range(KILLS[name][2], 16))
+
+
+def test_killed_at_any_instant_a_training_ends_with_the_same_bytes(crashes):
+    ended = sorted(crashes.glob("random *"))
+    assert ended
+    for folder in ended:
+        assert contents(folder) == contents(crashes / "unbroken")
+        assert not list(folder.glob("*/state.pt"))
 
 
 @pytest.mark.parametrize("name", KILLS)

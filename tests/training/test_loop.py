@@ -13,7 +13,7 @@ from fusionlib.errors import FusionError
 from fusionlib.losses import BSPLoss
 from fusionlib.models import create_model
 from fusionlib.pairing import Draw
-from fusionlib.training import open_run, recipes
+from fusionlib.training import loop, open_run, recipes
 from fusionlib.training.loop import Training
 from tests.training.small import go, tiny
 
@@ -156,7 +156,8 @@ def test_a_loss_that_is_not_finite_stops_with_step_and_terms(monkeypatch):
     monkeypatch.setattr(Training, "one_step", poisoned)
     spec = tiny()
     message = (
-        rf"{spec.key} is not finite from step 3 on \(intensity nan.*total nan\).*of step 2.*lr"
+        rf"{spec.key} is not finite from step 3 on \(intensity nan.*total nan\);"
+        r" its last good checkpoint: step 2 \(.*state\.pt\), its last weights: step 2\. .*lr"
     )
     with pytest.raises(FusionError, match=message):
         go(spec)
@@ -166,6 +167,36 @@ def test_a_loss_that_is_not_finite_stops_with_step_and_terms(monkeypatch):
     # What was good is resumed from: the mended training ends as if nothing had happened.
     monkeypatch.setattr(Training, "one_step", step)
     assert go(spec).history()["total"].notna().all()
+
+
+def test_a_loss_that_grows_is_not_trained_on(monkeypatch):
+    monkeypatch.setattr(loop, "DIVERGING_STEPS", 3)
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", -1)  # after each step
+    loss, calls = BSPLoss.__call__, []
+
+    def growing(self, fused, ir, vi):
+        terms = loss(self, fused, ir, vi)
+        calls.append(terms)
+        return {**terms, "total": terms["total"] * (1 if len(calls) <= 7 else 8)}
+
+    monkeypatch.setattr(BSPLoss, "__call__", growing)
+    spec = tiny(steps=20)
+    # Of steps 7 to 9 the median is of the large ones; steps 4 to 6 are the last ones before.
+    message = (
+        rf"{spec.key} diverges: its median over 3 steps is 3 times the lowest before from step 9"
+        r" on \(intensity .*total .*\); its last good checkpoint: step 8 \(.*state\.pt\)"
+    )
+    with pytest.raises(FusionError, match=message):
+        go(spec)
+    assert len(calls) == 9
+    monkeypatch.setattr(BSPLoss, "__call__", loss)
+    assert go(spec).finished
+
+
+def test_a_loss_that_falls_or_stays_is_trained_on(monkeypatch):
+    monkeypatch.setattr(loop, "DIVERGING_STEPS", 2)
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", -1)
+    assert go(tiny(steps=12)).finished
 
 
 def test_weights_that_are_not_finite_are_not_kept(monkeypatch):
