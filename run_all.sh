@@ -6,6 +6,7 @@ unset CDPATH # cd must print nothing
 usage() {
     cat <<'TEXT'
 Usage: ./run_all.sh [--profile smoke|quick|paper] [--data DIR] [--only NAME[,NAME...]]
+                    [--set NAME=VALUE]...
        ./run_all.sh test [-- PYTEST_OPTION...]
 
 Without `test`, runs the notebooks and writes what they measure below results/.
@@ -18,6 +19,7 @@ active one where it already has this checkout and all it needs, otherwise .venv 
                   paper   the papers' own sizes, for a GPU
   --data DIR    folder that holds the datasets (default: $FUSIONLIB_DATA)
   --only NAMES  only these notebooks (file name without .ipynb) or folders of notebooks
+  --set N=V     a parameter of these notebooks, such as steps=50; can be repeated
   --help        show this text
 
 Needs Python 3.11 or newer.  On Linux, the package index serves torch with several GB of
@@ -31,7 +33,7 @@ fail() { say "$2"; exit "$1"; }
 
 # --- what is asked for ------------------------------------------------------------------
 
-task=reproduce profile=smoke data='' only=''
+task=reproduce profile=smoke data='' only='' sets=()
 if [[ ${1-} == test ]]; then task=test; shift; fi
 while (($#)); do
     case $1 in
@@ -43,6 +45,10 @@ while (($#)); do
             [[ $task == reproduce ]] || fail 2 "$1 does not go with test; see $0 --help."
             [[ -n ${2-} ]] || fail 2 "$1 needs a value; see $0 --help."
             printf -v "${1#--}" '%s' "$2"; shift 2 ;;
+        --set)
+            [[ $task == reproduce ]] || fail 2 "$1 does not go with test; see $0 --help."
+            [[ ${2-} == *=* ]] || fail 2 "$1 needs NAME=VALUE; see $0 --help."
+            sets+=(--set "$2"); shift 2 ;;
         *) fail 2 "Unknown argument '$1'; see $0 --help." ;;
     esac
 done
@@ -147,7 +153,8 @@ fi
 IFS=, read -ra names <<<"${only// /}"
 status=0
 "$python" -c 'from fusionlib.cli import main; raise SystemExit(main())' \
-    reproduce --profile "$profile" ${data:+--data "$data"} ${names[@]+"${names[@]}"} || status=$?
+    reproduce --profile "$profile" ${data:+--data "$data"} ${sets[@]+"${sets[@]}"} \
+    ${names[@]+"${names[@]}"} || status=$?
 results=${FUSIONLIB_RESULTS:-$PWD/results}
 ((status)) || say "done; the tables and figures are in $results/<paper>/<notebook>/$profile/"
 exit $status

@@ -137,7 +137,7 @@ def test_help_names_every_option():
     result = run_all("--help")
     assert result.returncode == 0
     assert result.stdout.startswith("Usage: ./run_all.sh")
-    for option in ("test", "--profile", "--data", "--only", "FUSIONLIB_TORCH_INDEX"):
+    for option in ("test", "--profile", "--data", "--only", "--set", "FUSIONLIB_TORCH_INDEX"):
         assert option in result.stdout
 
 
@@ -149,6 +149,8 @@ def test_help_names_every_option():
         (["--profile", "huge"], "huge"),
         (["--profile=huge"], "huge"),
         (["--only"], "--only"),
+        (["--set", "steps"], "--set"),
+        (["test", "--set", "steps=5"], "--set"),
         (["--data", "/nowhere/at/all"], "/nowhere/at/all"),
         (["test", "--only", "start_here"], "--only"),
         (["--", "-k", "pairing"], "test --"),
@@ -200,7 +202,8 @@ def calls(bare):
 def test_fresh_machine_makes_an_environment_and_reproduces(bare):
     data = bare.parent / "my data"
     data.mkdir()
-    result = run_all("--data", "my data", "--only=one, two", script=bare / "run_all.sh")
+    sets = ["--set", "steps=5", "--set=only=UPTP 150"]
+    result = run_all("--data", "my data", "--only=one, two", *sets, script=bare / "run_all.sh")
     assert result.returncode == 0, result.stderr
     made, installed, reproduced = (
         next(i for i, call in enumerate(calls(bare)) if call.startswith(start))
@@ -208,7 +211,9 @@ def test_fresh_machine_makes_an_environment_and_reproduces(bare):
     )
     assert made < installed < reproduced
     assert calls(bare)[installed].endswith("-c constraints.txt -e .")
-    assert calls(bare)[reproduced].endswith(f"reproduce --profile smoke --data {data} one two")
+    assert calls(bare)[reproduced].endswith(
+        f"reproduce --profile smoke --data {data} --set steps=5 --set only=UPTP 150 one two"
+    )
     assert f"{bare}/results" in result.stderr.splitlines()[-1]
 
 

@@ -1,5 +1,6 @@
 """The runs behind Beyond Strict Pairing's tables and figures."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pandas as pd
 
 from fusionlib.data import open_pairs
 from fusionlib.data.base import patch_source
+from fusionlib.errors import FusionError
 from fusionlib.experiments.profiles import Profile, profile, seed_range
 from fusionlib.pairing import PARADIGMS
 from fusionlib.training import Spec
@@ -36,7 +38,12 @@ class Row:
 
 
 def table1(
-    name: str, model: str = "bsp-cnn", data: str | Path | None = None, seeds: int | None = None
+    name: str,
+    model: str = "bsp-cnn",
+    data: str | Path | None = None,
+    seeds: int | None = None,
+    steps: int | None = None,
+    only: str = "",
 ) -> list[Row]:
     """The six rows of Table 1 for one baseline.
 
@@ -45,13 +52,21 @@ def table1(
         model: the baseline.
         data: folder that holds the datasets.
         seeds: of the rows whose T is the base's size; default the profile's.
+        steps: of every training; default the profile's length.
+        only: labels of rows, such as "UPTP 150, APTP 15,000"; default all.
+            SPTP 150 is always there, since gains refer to it.
+
+    Raises FusionError for another profile or label, and missing data.
     """
+    wanted = _labels(only)
     sizes = profile(name)
-    narrow, wide = _base(sizes, data, wide=False), _base(sizes, data, wide=True)
     smallest = min(sizes.pairs)
     rows = []
     for mode, trainable in TABLE1_ROWS:
-        base = wide if mode == "SPTP" and trainable > smallest else narrow
+        if (mode, trainable) not in wanted:
+            continue
+        strict_and_wide = mode == "SPTP" and trainable > smallest
+        base = _base(sizes, data, wide=strict_and_wide)
         many = seed_range(seeds, sizes.seeds) if trainable == smallest else (0,)
         specs = [
             Spec(
@@ -59,7 +74,7 @@ def table1(
                 **base,
                 relation=PARADIGMS[mode],
                 pairs=sizes.pairs[trainable],
-                **sizes.length(trainable, BATCH),
+                **({"steps": steps} if steps else sizes.length(trainable, BATCH)),
                 batch=BATCH,
                 precision=sizes.precision,
                 seed=seed,
@@ -113,6 +128,20 @@ def describe(rows: list[Row]) -> pd.DataFrame:
             "runs": [" ".join(spec.key for spec in row.specs) for row in rows],
         }
     ).set_index("row")
+
+
+def _labels(only: str) -> set[tuple[str, int]]:
+    """Rows of Table 1 by their labels, and the one that gains refer to."""
+    if not only.strip():
+        return set(TABLE1_ROWS)
+    known = {f"{mode} {trainable}": (mode, trainable) for mode, trainable in TABLE1_ROWS}
+    # The comma of "15,000" stands between digits; that between labels does not.
+    labels = re.sub(r"(?<=\d),(?=\d)", "", only).split(",")
+    labels = [" ".join(label.split()).upper() for label in labels]
+    for label in labels:
+        if label not in known:
+            raise FusionError(f"Table 1 has no row {label!r}: it has {', '.join(known)}.")
+    return {TABLE1_ROWS[0], *(known[label] for label in labels)}
 
 
 def _base(sizes: Profile, data, wide: bool) -> dict:

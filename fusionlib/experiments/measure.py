@@ -10,7 +10,8 @@ from fusionlib.data.base import patch_count
 from fusionlib.evaluation import evaluate, summary
 from fusionlib.experiments.bsp import Row
 from fusionlib.pairing import Draw
-from fusionlib.training import Run, Spec, open_run, submit, train
+from fusionlib.training import Run, Spec, open_run, plan, submit, train
+from fusionlib.training.planning import PROBED_STEPS
 
 
 def check(rows: Sequence[Row], data: str | Path | None = None) -> None:
@@ -36,11 +37,18 @@ def train_all(
         data: folder that holds the datasets.
         workers: 1 trains in this process, one after another; more, or None
             for as many as the machine has room for, in processes of their
-            own (see `submit`). To start one takes seconds.
+            own (see `submit`). To start one takes seconds, so where much is
+            to be trained a probe first tells how long that takes.
     """
+    specs = list(specs)
     if workers == 1:
         return [train(spec, data) for spec in specs]
-    return submit(list(specs), data, workers=workers)
+    left = {spec: spec.total_steps for spec in specs if not open_run(spec).finished}
+    if sum(left.values()) > 10 * PROBED_STEPS:  # else it is over as soon as probed
+        ahead = plan(specs, data, workers)
+        print(ahead, flush=True)
+        workers = ahead.workers
+    return submit(specs, data, workers=workers)
 
 
 def measure(

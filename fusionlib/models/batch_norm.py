@@ -56,7 +56,9 @@ class _Normalise(torch.autograd.Function):
         ctx.save_for_backward(weight, centred, scale)
 
     @staticmethod
-    def backward(ctx, g: Tensor, *_):
+    def backward(ctx, g: Tensor | None, *_):
+        if g is None:  # nothing depends on y
+            return None, None, None, None
         weight, centred, scale = ctx.saved_tensors
         of_bias, of_scale = _mean(g, weight), _mean(g * centred, weight)
         # With g = dL/dy and z = (x - <x>) scale: dL/dx = w scale (g - <g> - z <g z>)

@@ -103,7 +103,9 @@ class _GatedProduct(torch.autograd.Function):
         ctx.save_for_backward(hidden, weight, attention, *output[1:])
 
     @staticmethod
-    def backward(ctx, g: Tensor, *_):
+    def backward(ctx, g: Tensor | None, *_):
+        if g is None:  # nothing depends on the output
+            return None, None, None, None
         hidden, weight, attention, mean, gate, matrix = ctx.saved_tensors
         of_matrix = (g.mT @ hidden).to(weight.dtype)
         before = (of_matrix * weight).sum(1, keepdim=True) * gate * (1 - gate)

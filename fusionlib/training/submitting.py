@@ -102,21 +102,23 @@ def submit(
     missing = [run for run in found.values() if not run.finished]
     if missing:
         groups = _stacks(missing, stack)
-        cores = os.cpu_count() or 1
-        threads = threads or max(1, cores // len(groups))
+        data = data or os.environ.get("FUSIONLIB_DATA")
+        data = str(Path(data).expanduser().resolve()) if data else None
+        if engine == "ray":  # it asks its own nodes what is free
+            workers, devices = workers or 1, _devices(device)
+            threads = threads or max(1, (os.cpu_count() or 1) // len(groups))
+        else:
+            first = [run.spec for run in groups[0]]
+            workers, threads, devices = room(first, len(groups), data, workers, threads, device)
         environment = {
             "OMP_NUM_THREADS": str(threads),
             "FUSIONLIB_STORE": str(store_root().resolve()),
         }
-        data = data or os.environ.get("FUSIONLIB_DATA")
-        data = str(Path(data).expanduser().resolve()) if data else None
         jobs = [Job(tuple(group), data, environment) for group in groups]
-        devices = _devices(device)
         with _followed(list(found.values()), quiet) as follow:
             if engine == "ray":
-                failed = train_by_ray(jobs, threads, workers or 1, devices, follow)
+                failed = train_by_ray(jobs, threads, workers, devices, follow)
             else:
-                workers = workers or _room(jobs[0], len(jobs), threads, devices)
                 failed = _by_processes(jobs, workers, devices, follow)
         if failed:
             raise FusionError(_told(failed, len(jobs)))
@@ -151,19 +153,38 @@ def _devices(device: str | None) -> list[str]:
     return [device or "cpu"]
 
 
-def _room(job: Job, jobs: int, threads: int, devices: list[str]) -> int:
-    """How many processes fit: by cores or GPUs, and by the memory that one takes."""
+def room(
+    first: Sequence[Spec],
+    jobs: int,
+    data: str | Path | None = None,
+    workers: int | None = None,
+    threads: int | None = None,
+    device: str | None = None,
+) -> tuple[int, int, list[str]]:
+    """How many processes train at once, with how many threads each, and where.
+
+    As many as fit by cores or GPUs, and by the memory that one takes.
+
+    Args:
+        first: what the first process trains; it is probed.
+        jobs: processes in all.
+        data, workers, threads, device: as `submit`, which asks this.
+    """
+    devices, cores = _devices(device), os.cpu_count() or 1
+    threads = threads or max(1, cores // jobs)
+    if workers:
+        return workers, threads, devices
     on_gpu = devices[0].startswith("cuda")
-    most = MOST_A_GPU * len(devices) if on_gpu else max(1, (os.cpu_count() or 1) // threads)
-    if min(most, jobs) == 1:
-        return 1
-    cost = probe([run.spec for run in job.runs], 2, job.data, devices[0], threads)
+    most = min(jobs, MOST_A_GPU * len(devices) if on_gpu else max(1, cores // threads))
+    if most == 1:
+        return 1, threads, devices
+    cost = probe(first, 2, data, devices[0], threads)
     if on_gpu:
         free = min(torch.cuda.mem_get_info(device)[0] for device in devices)
         fitting = int(SPARE * free // cost.peak_bytes) * len(devices)
     else:
         fitting = int(SPARE * psutil.virtual_memory().available // cost.peak_bytes)
-    return max(1, min(most, jobs, fitting))
+    return max(1, min(most, fitting)), threads, devices
 
 
 def _by_processes(

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.benchmarks import model_cases, models_table
+from tests.benchmarks import floors, model_cases, models_table
 from tests.benchmarks.table import time_in_turns
 
 SMALL = {"patch": 32, "size": (132, 140)}
@@ -63,8 +63,10 @@ class Here:
 
 def test_the_table_is_written(tmp_path, monkeypatch):
     whole = model_cases.case
-    monkeypatch.setattr(model_cases, "case", lambda name: whole(name, **SMALL))
+    monkeypatch.setattr(model_cases, "case", lambda name, device: whole(name, **SMALL))
     monkeypatch.setattr(models_table, "ProcessPoolExecutor", Here)
+    monkeypatch.setattr(floors, "SIDE", 64)
+    monkeypatch.setattr(floors, "COPIED", 1 << 16)
     output = tmp_path / "new" / "models.csv"
     models_table.main(["--rounds", "2", "--only", "bsp-cnn", "--output", str(output)])
     with output.open(newline="") as file:
@@ -74,3 +76,23 @@ def test_the_table_is_written(tmp_path, monkeypatch):
     assert all(float(value) > 0 for row in rows for value in row.values())
     conditions = json.loads(output.with_suffix(".json").read_text())
     assert {"processor", "cores", "system", "torch", "threads", "load_before"} <= conditions.keys()
+    assert all(value >= 0 for value in conditions["ceilings"].values())
+
+
+def test_work_counts_products_and_bytes_but_no_views():
+    a, b = torch.rand(4, 5), torch.rand(5, 6)
+    with floors.Work() as work:
+        c = (a @ b).T  # 2 * 4 * 5 * 6 operations; reads 20 + 30, writes 24 numbers
+        c.add_(1)  # reads and writes 24
+        c.bfloat16()  # reads 24, writes 24 of 2 bytes
+    assert work.flop == 240
+    assert work.bytes == 4 * (20 + 30 + 24) + 4 * 48 + 24 * 6
+    ceilings = {"float32": 100.0, "bfloat16": 1000.0, "copy": 200.0}
+    # The product takes longest by arithmetic, 2.4 s; the others by their bytes.
+    assert work.floor(ceilings) == pytest.approx(240 / 100 + (192 + 144) / 200)
+
+
+def test_ceilings_are_measured():
+    found = floors.ceilings(rounds=2, side=128, copied=1 << 20)
+    assert found.keys() == {"float32", "bfloat16", "copy"}
+    assert all(value > 1e6 for value in found.values())

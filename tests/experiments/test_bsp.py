@@ -54,6 +54,18 @@ def test_smoke_has_the_papers_rows_in_order(smoke):
     assert [len(row.specs) for row in smoke] == [2, 2, 1, 1, 1, 1]
 
 
+def test_some_rows_and_a_length_for_a_trial():
+    rows = bsp.table1("smoke", seeds=1, steps=7, only="uptp 7500, APTP 15,000")
+    assert [row.label for row in rows] == ["SPTP 150", "UPTP 7,500", "APTP 15,000"]
+    assert [spec.total_steps for row in rows for spec in row.specs] == [7, 7, 7]
+    assert rows[1].specs[0].pairs == 32
+
+
+def test_a_row_that_is_not_in_the_table_is_refused():
+    with pytest.raises(FusionError, match=r"no row 'UPTP 30': it has SPTP 150, UPTP 150"):
+        bsp.table1("smoke", only="UPTP 30")
+
+
 def test_seeds_count_from_0_and_all_runs_differ(smoke):
     specs = [spec for row in smoke for spec in row.specs]
     assert len({spec.key for spec in specs}) == len(specs) == 8

@@ -13,7 +13,7 @@ from fusionlib.data.base import PatchSource
 from fusionlib.errors import FusionError
 from fusionlib.models import create_model
 from fusionlib.models.cost import cost as model_cost
-from fusionlib.training import Cost, open_run, probe, submit, submitting
+from fusionlib.training import Cost, open_run, planning, probe, submit, submitting
 from fusionlib.training.store import Run
 from tests.training.small import go, tiny
 
@@ -129,8 +129,35 @@ def test_processes_fit_cores_and_memory(monkeypatch, free, jobs, cores, room):
     monkeypatch.setattr(
         submitting.psutil, "virtual_memory", lambda: type("Memory", (), {"available": free})
     )
-    job = submitting.Job((open_run(tiny()),), None, {})
-    assert submitting._room(job, jobs, 1, ["cpu"]) == room
+    assert submitting.room([tiny()], jobs, None, None, 1, "cpu") == (room, 1, ["cpu"])
+
+
+def test_a_plan_counts_what_is_left_and_probes_each_kind_once(monkeypatch):
+    finished, begun, other = tiny(), tiny(steps=10), tiny(steps=20, precision="bfloat16")
+    go(finished)
+    open_run(begun).note_step(4)
+    probed = []
+
+    def seconds(spec, steps, *_):
+        probed.append((spec.precision, steps))
+        return Cost(3.0 if spec.precision == "bfloat16" else 2.0, 1.0, 0, 10, "cpu", 1, 1)
+
+    monkeypatch.setattr(planning, "probe", seconds)
+    found = planning.plan([finished, begun, begun, other], workers=2, device="cpu", steps=7)
+    assert (found.runs, found.steps, found.workers) == (2, 6 + 20, 2)
+    # Each kind is timed by as many processes as will train at once.
+    assert sorted(probed) == [("bfloat16", 7)] * 2 + [("float32", 7)] * 2
+    assert found.hours == pytest.approx((6 * 2.0 + 20 * 3.0) / 2 / 3600)
+    assert "2 trainings, 26 steps to take, 2 at once on cpu: bsp-cnn float32" in str(found)
+    assert "about 0.6 minutes" in str(found)
+    assert str(planning.plan([finished])) == "all trained before"
+
+
+def test_a_plan_is_measured():
+    found = planning.plan([tiny(steps=40)], workers=1, device="cpu", steps=2)
+    (seconds,) = found.seconds.values()
+    assert 0 < seconds < 10
+    assert found.hours == pytest.approx(40 * seconds / 3600)
 
 
 def test_a_probe_measures_and_keeps_nothing(store):
