@@ -70,6 +70,40 @@ class Table4:
     panels: dict[str, str]
 
 
+@dataclass(frozen=True)
+class OtherBase:
+    """Patches of another data set than the base's: which images, how they are cut.
+
+    Args:
+        images: which ones.
+        stride: distance of patches, in pixels.
+        first: how many patches are kept; None keeps all.
+    """
+
+    images: TestSet
+    stride: int
+    first: int | None
+
+
+@dataclass(frozen=True)
+class MoreTables:
+    """Sizes of Tables 2, 3, 5 and 7 in one profile.
+
+    Args:
+        steps: of every training; None trains for the profile's epochs.
+        others: data set -> its base of 150 patches.
+        bases: patches of Table 3's bases, by the size that the paper prints.
+        half: patches that stand for the 75 of Table 5.
+    """
+
+    steps: int | None
+    others: dict[str, OtherBase]
+    bases: dict[int, int]
+    half: int
+
+
+_BASES = {size: size for size in (15, 30, 60, 150)}
+
 TABLE4_SETS = ("MSRS", "LLVIP", "RoadScene", "TNO")
 TABLE4_PANELS = {"MSRS": "00004N", "LLVIP": "260510", "RoadScene": "FLIR_05914", "TNO": "18"}
 
@@ -104,6 +138,7 @@ class Profile:
         workers: trainings at once; 1 trains in the notebook's own process,
             None takes as many as the machine has room for.
         table4: of Table 4, whose infrared images come from another set.
+        more: of Tables 2, 3, 5 and 7.
     """
 
     name: str
@@ -125,6 +160,7 @@ class Profile:
     steps: int
     workers: int | None
     table4: Table4
+    more: MoreTables
 
     def title(self, pairs: PairSet) -> str:
         """What stands under a figure of `pairs`: rendered images say so."""
@@ -183,6 +219,15 @@ PROFILES = {
             present=(TestSet("scenes", ("0000D", "0001N", "0003N")),),
             panels={"scenes": "0001N"},
         ),
+        more=MoreTables(
+            steps=16,
+            others={
+                "M3FD": OtherBase(TestSet("scenes", ("0004D", "0005N", "0006D")), 32, None),
+                "LLVIP": OtherBase(TestSet("scenes", ("0007N", "0008D", "0009N")), 32, None),
+            },
+            bases={15: 8, 30: 10, 60: 12, 150: 16},
+            half=36,
+        ),
     ),
     "quick": Profile(
         name="quick",
@@ -214,6 +259,15 @@ PROFILES = {
             tests=tuple(TestSet(name, _quick(name)) for name in TABLE4_SETS),
             present=tuple(TestSet(name) for name in TABLE4_SETS),
             panels=TABLE4_PANELS,
+        ),
+        more=MoreTables(
+            steps=800,
+            others={
+                "M3FD": OtherBase(TestSet("M3FD", _quick("M3FD")), 128, 150),
+                "LLVIP": OtherBase(TestSet("LLVIP", most=10), 256, 150),
+            },
+            bases=_BASES,
+            half=75,
         ),
     ),
     "paper": Profile(
@@ -248,6 +302,16 @@ PROFILES = {
             tests=_PAPER_TABLE4,
             present=_PAPER_TABLE4,
             panels=TABLE4_PANELS,
+        ),
+        more=MoreTables(
+            steps=None,
+            others={
+                # Ten images give 15 patches each at these distances; two more are spare.
+                "M3FD": OtherBase(TestSet("M3FD", most=12), 224, 150),
+                "LLVIP": OtherBase(TestSet("LLVIP", most=12), 256, 150),
+            },
+            bases=_BASES,
+            half=75,
         ),
     ),
 }

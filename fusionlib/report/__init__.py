@@ -3,7 +3,14 @@
 from fusionlib.report.browse import browse
 from fusionlib.report.compare import compare, markdown, wide
 from fusionlib.report.cost_figure import cost_panels
-from fusionlib.report.curves import curve_ends, game_curves, points, smooth, training_curves
+from fusionlib.report.curves import (
+    curve_ends,
+    game_curves,
+    improvement_bars,
+    points,
+    smooth,
+    training_curves,
+)
 from fusionlib.report.panels import panels, patch_grid, telling_boxes
 from fusionlib.report.record import results_folder, write_record, write_table
 from fusionlib.report.style import save_figure
@@ -24,8 +31,8 @@ from fusionlib.report.verdicts import count, numbers, verdicts
 
 __all__ = [
     "above_others", "browse", "compare", "compare_methods", "cost_panels", "count", "curve_ends",
-    "game_curves", "in_short", "markdown", "method_numbers", "method_points", "method_sizes",
-    "methods_table", "numbers", "panels", "patch_grid", "points", "results_folder", "save_figure",
-    "smooth", "styled_methods", "telling_boxes", "tolerance_check", "training_curves", "verdicts",
-    "wide", "write_record", "write_table",
+    "game_curves", "improvement_bars", "in_short", "markdown", "method_numbers", "method_points",
+    "method_sizes", "methods_table", "numbers", "panels", "patch_grid", "points", "results_folder",
+    "save_figure", "smooth", "styled_methods", "telling_boxes", "tolerance_check",
+    "training_curves", "verdicts", "wide", "write_record", "write_table",
 ]  # fmt: skip

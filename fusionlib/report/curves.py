@@ -27,7 +27,8 @@ def points(comparison: pd.DataFrame, caption: str = "") -> Figure:
             here = comparison[of_both]
             labels = [f"{row.mode} {row.trainable:,}" for row in here.itertuples()]
             for place, row in enumerate(here.itertuples()):
-                colour = PARADIGM_COLOURS[row.mode]
+                # A setting of the loss, for example, is no paradigm.
+                colour = PARADIGM_COLOURS.get(row.mode.split()[0], "C0")
                 axis.plot([row.paper, row.ours], [place] * 2, color="0.85", lw=2, zorder=1)
                 axis.plot(row.paper, place, "o", mfc="white", mec=colour, ms=6)
                 axis.errorbar(row.ours, place, xerr=2 * row.spread, fmt="o", color=colour, ms=6)
@@ -38,6 +39,27 @@ def points(comparison: pd.DataFrame, caption: str = "") -> Figure:
         line[0].set_ylabel(test_set, fontweight="bold")
     for axis, metric in zip(axes[0], metrics, strict=True):
         axis.set_title(metric)
+    sns.despine(figure)
+    figure.supxlabel(f"hollow: paper   filled: ours   {caption}", fontsize="small")
+    return figure
+
+
+def improvement_bars(improvement: pd.DataFrame, caption: str = "") -> Figure:
+    """Average improvement in per cent of each row, paper (hollow) beside ours.
+
+    `improvement` has columns mode, paper and ours, such as
+    `bsp_tables.average_improvement` returns for one test set.
+    """
+    set_style()
+    figure, axis = plt.subplots(figsize=(5.5, 3.2), layout="constrained")
+    colour = PARADIGM_COLOURS["APTP"]
+    places = range(len(improvement))
+    axis.bar([p - 0.2 for p in places], improvement["paper"], 0.36, fc="white", ec=colour, lw=1.5)
+    axis.bar([p + 0.2 for p in places], improvement["ours"], 0.36, fc=colour, ec=colour, lw=1.5)
+    axis.axhline(0, color="0.4", lw=0.8)
+    axis.set_xticks(places, improvement["mode"])
+    axis.set_ylabel("average improvement, %")
+    axis.grid(axis="y", alpha=0.4)
     sns.despine(figure)
     figure.supxlabel(f"hollow: paper   filled: ours   {caption}", fontsize="small")
     return figure

@@ -5,7 +5,15 @@ import pandas as pd
 import pytest
 
 from fusionlib import published
-from fusionlib.experiments import TABLE1_CLAIMS, judge
+from fusionlib.experiments import (
+    TABLE1_CLAIMS,
+    TABLE2_CLAIMS,
+    TABLE3_CLAIMS,
+    TABLE5_CLAIMS,
+    TABLE7_CLAIMS,
+    bsp_tables,
+    judge,
+)  # fmt: skip
 from fusionlib.experiments.bsp import TABLE1_ROWS
 from fusionlib.experiments.claims import Claim
 
@@ -115,6 +123,12 @@ def test_spread_is_the_largest_among_the_rows_with_seeds():
     assert row.verdict == "undecided"
 
 
+def test_a_claim_about_a_row_that_is_not_there_is_left_out():
+    ledger = judge(rows("SPTP", 150, 0.0), (HIGHER,), TABLE, "bsp-cnn")
+    assert ledger.empty
+    assert list(ledger)[-1] == "verdict"
+
+
 def test_each_test_set_is_judged_by_itself():
     per_image = pd.concat(
         [part for test_set, gain in (("MSRS", 0.2), ("LLVIP", -0.2))
@@ -145,16 +159,37 @@ def test_claims_are_about_rows_and_metrics_that_the_table_has():
         assert claim.kind in ("higher", "equal")
 
 
-def test_the_papers_own_numbers_support_the_papers_claims():
+def test_a_difference_of_differences():
+    claim = Claim("c", "w", "s", ("UPTP", 7500), ("SPTP", 150), "higher", ("EN",),
+                  (("UPTP", 15000), ("SPTP", 15000)))  # fmt: skip
+    gains = {("UPTP", 7500): 0.5, ("SPTP", 150): 0.0, ("UPTP", 15000): 0.9, ("SPTP", 15000): 0.6}
+    per_image = pd.concat(
+        rows(*name, gain, seeds=(-0.01, 0.01), wobble=0.0) for name, gain in gains.items()
+    )
+    (row,) = judge(per_image, (claim,), TABLE, "bsp-cnn").itertuples()
+    assert row.effect == pytest.approx(0.5 - (0.9 - 0.6))
+    assert row.verdict == "supported"
+    assert judge(rows("UPTP", 7500, 0.5), (claim,), TABLE, "bsp-cnn").empty
+
+
+ALL_CLAIMS = {
+    1: TABLE1_CLAIMS, 2: TABLE2_CLAIMS, 3: TABLE3_CLAIMS, 5: TABLE5_CLAIMS, 7: TABLE7_CLAIMS,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("number", ALL_CLAIMS)
+def test_the_papers_own_numbers_support_the_papers_claims(number):
     # Every image at the printed mean, seeds alike: what the paper says must then hold.
-    cells = TABLE.values.query("model == 'bsp-cnn'")
+    table, claims = TABLE if number == 1 else bsp_tables.printed(number), ALL_CLAIMS[number]
+    cells = table.values.query("model == 'bsp-cnn'")
     wide = cells.pivot(index=["test_set", "mode", "trainable"], columns="metric", values="value")
     per_image = pd.concat(
         wide.reset_index().assign(image=f"{n:02d}", seed=seed, key="k")
         for n in range(20) for seed in range(2)
     )  # fmt: skip
-    ledger = judge(per_image, TABLE1_CLAIMS, TABLE, "bsp-cnn")
-    assert len(ledger) == 3 * sum(len(claim.metrics) for claim in TABLE1_CLAIMS)
+    ledger = judge(per_image, claims, table, "bsp-cnn")
+    tests = cells["test_set"].nunique()
+    assert len(ledger) == tests * sum(len(claim.metrics) for claim in claims)
     assert set(ledger.loc[ledger["kind"] == "higher", "verdict"]) == {"supported"}
     equal = ledger[ledger["kind"] == "equal"]
     assert (equal["effect"].abs() <= equal["margin"] + 1e-9).all()
