@@ -58,29 +58,59 @@ def measure(
     convention: str = "bsp",
     data: str | Path | None = None,
     workers: int | None = 1,
+    kept: Path | None = None,
 ) -> pd.DataFrame:
     """One row an image, run and test set.
 
     Trains the specs that have no finished run (`workers` of them at once, see
     `train_all`), then scores each run; what was trained and scored before is
-    read from the store.
+    read from the store, and what is trained elsewhere from a table that this
+    function made there.
+
+    Args:
+        rows: of the table.
+        tests: the test sets.
+        protocol, convention: as `evaluate`.
+        data: folder that holds the datasets.
+        workers: trainings at once.
+        kept: a table of before, for runs that are not in the store; it counts
+            where it has all test images of a spec. Its protocol and
+            convention must be these.
 
     Returns columns test_set, mode, trainable, seed, key, image and a column
     a metric.
     """
     check(rows, data)
-    train_all((spec for row in rows for spec in row.specs), data, workers)
+    words = {"image": str, "key": str}  # some look like numbers
+    before = pd.read_csv(kept, dtype=words) if kept and kept.is_file() else None
+    specs = {spec.key: spec for row in rows for spec in row.specs}
+    known = {} if before is None else {key: _kept(before, key, tests) for key in specs}
+    train_all((spec for key, spec in specs.items() if known.get(key) is None), data, workers)
     parts = []
     for row in rows:
         for spec in row.specs:
             run = open_run(spec)
-            for test in tests:
-                scores = evaluate(run, test, protocol, convention)
+            for index, test in enumerate(tests):
+                if run.finished or known.get(spec.key) is None:
+                    scores = evaluate(run, test, protocol, convention)
+                else:
+                    scores = known[spec.key][index]
                 names = {"test_set": test.dataset, "mode": row.mode, "trainable": row.trainable}
                 parts.append(scores.assign(**names, seed=spec.seed, key=run.key))
     table = pd.concat(parts, ignore_index=True)
     first = ["test_set", "mode", "trainable", "seed", "key", "image"]
     return table[[*first, *table.columns.difference(first, sort=False)]]
+
+
+def _kept(before: pd.DataFrame, key: str, tests: Sequence[PairSet]) -> list[pd.DataFrame] | None:
+    """What a table of before holds of a run, a part a test set; None if not all."""
+    parts = []
+    for test in tests:
+        here = before[(before["key"] == key) & (before["test_set"] == test.dataset)]
+        if here["image"].tolist() != list(test.names):
+            return None
+        parts.append(here)
+    return parts
 
 
 def histories(rows: Sequence[Row], data: str | Path | None = None) -> pd.DataFrame:
@@ -130,9 +160,18 @@ def snapshot_scores(
 
 
 def by_protocol(
-    run: Run, test: PairSet, protocols: Sequence[str], convention: str = "bsp"
+    run: Run,
+    test: PairSet,
+    protocols: Sequence[str],
+    convention: str = "bsp",
+    kept: Path | None = None,
 ) -> pd.DataFrame:
-    """Mean metrics of one run under several protocols, a row a protocol."""
+    """Mean metrics of one run under several protocols, a row a protocol.
+
+    Of a run that was trained elsewhere: the table `kept`, made there.
+    """
+    if not run.finished and kept and kept.is_file():
+        return pd.read_csv(kept)
     means = [summary(evaluate(run, test, name, convention)) for name in protocols]
     table = pd.DataFrame(means)
     table.insert(0, "protocol", list(protocols))

@@ -11,7 +11,7 @@ from fusionlib.report.curves import (
     smooth,
     training_curves,
 )
-from fusionlib.report.panels import panels, patch_grid, telling_boxes
+from fusionlib.report.panels import fused_panels, panels, patch_grid, telling_boxes
 from fusionlib.report.record import results_folder, write_record, write_table
 from fusionlib.report.style import save_figure
 from fusionlib.report.table4 import (
@@ -31,8 +31,8 @@ from fusionlib.report.verdicts import count, numbers, verdicts
 
 __all__ = [
     "above_others", "browse", "compare", "compare_methods", "cost_panels", "count", "curve_ends",
-    "game_curves", "improvement_bars", "in_short", "markdown", "method_numbers", "method_points",
-    "method_sizes", "methods_table", "numbers", "panels", "patch_grid", "points", "results_folder",
-    "save_figure", "smooth", "styled_methods", "telling_boxes", "tolerance_check",
-    "training_curves", "verdicts", "wide", "write_record", "write_table",
+    "fused_panels", "game_curves", "improvement_bars", "in_short", "markdown", "method_numbers",
+    "method_points", "method_sizes", "methods_table", "numbers", "panels", "patch_grid", "points",
+    "results_folder", "save_figure", "smooth", "styled_methods", "telling_boxes",
+    "tolerance_check", "training_curves", "verdicts", "wide", "write_record", "write_table",
 ]  # fmt: skip

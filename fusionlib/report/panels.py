@@ -1,17 +1,22 @@
 """Figures of images: panels side by side, with zoomed boxes as papers draw them."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+from IPython.display import Image
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from skimage.filters import gaussian, sobel
 from skimage.transform import downscale_local_mean, resize
 from torch import Tensor
 
+from fusionlib.data import Pair
 from fusionlib.errors import FusionError
-from fusionlib.report.style import set_style
+from fusionlib.inference import fuse
+from fusionlib.report.style import save_figure, set_style
+from fusionlib.training import Run
 
 BOX_COLOURS = ("#e6194b", "#ffd000", "#2ecc40")
 PANEL_INCHES, TITLE_INCHES = 2.6, 0.28
@@ -99,6 +104,35 @@ def _best_box(means: np.ndarray, size: int, taken: tuple[int, int] | None) -> tu
         y, x = taken
         allowed[max(0, y - size) : y + size + 1, max(0, x - size) : x + size + 1] = -np.inf
     return tuple(int(v) for v in np.unravel_index(allowed.argmax(), means.shape))
+
+
+def fused_panels(
+    networks: Mapping[str, Run], pair: Pair, protocol: str, caption: str, path: Path
+) -> Figure | Image:
+    """One pair, and what each run makes of it, drawn and written to `path`.
+
+    Where a run was trained elsewhere, its weights are not here: then the
+    picture that was made there is shown.
+
+    Args:
+        networks: runs by the name that stands above the panel.
+        pair: grey infrared and visible image.
+        protocol: as `fusionlib.inference.fuse` takes it.
+        caption: stands below; it names the data set.
+        path: the picture.
+
+    Raises FusionError for a missing run without a picture.
+    """
+    missing = [name for name, run in networks.items() if not run.finished]
+    if missing:
+        if not path.is_file():
+            raise FusionError(f"{missing[0]} is not trained, and there is no {path.name} to show.")
+        return Image(filename=path)
+    images = {"infrared": pair.ir, "visible": pair.vi}
+    for name, run in networks.items():
+        images[name] = fuse(run.model(), pair.ir[None], pair.vi[None], protocol)[0]
+    figure = panels(images, caption, telling_boxes(pair.ir, pair.vi))
+    return save_figure(figure, path)
 
 
 def patch_grid(ir: Tensor, vi: Tensor, titles: tuple[str, ...], caption: str) -> Figure:

@@ -107,17 +107,20 @@ def _models_speed(results: Path) -> list[str]:
             "ours, ms": rows["ours_ms"].map("{:.0f}".format),
             "as published, ms": rows["published_ms"].map("{:.0f}".format),
             "ratio": rows["ratio"].map("{:.3f}".format),
+            "memory kept": rows["ratio_kept"].map("{:.3f}".format),
             "over its floor": rows["over_floor"].map("{:.1f}".format),
         }
     )
+    ceilings = ", ".join(f"{name} {value}" for name, value in where["ceilings"].items())
     table.index = pd.Index(
         rows["model"] + " " + rows["task"] + ", " + rows["precision"], name="what"
     )
     return [
-        f"**Speed of the models** beside their layers as published, in turns in one process: a"
-        f" training step ({where['step']}), and fusing ({where['tiled, whole']}); ratio: the"
-        f" median of each round's; floor: what ours' own operations need at least, at the measured"
-        f" ceilings ({', '.join(f'{name} {value}' for name, value in where['ceilings'].items())})."
+        f"**Speed of the models** beside their layers as published, in turns, each in a process of"
+        f" its own: a training step ({where['step']}), and fusing ({where['tiled, whole']}); ratio:"
+        " the median of each round's; memory kept: the ratio where the published form's process"
+        " keeps freed memory as ours does; floor: what ours' own operations need at"
+        f" least, at the measured ceilings ({ceilings})."
         f" {where['processor']}, {where['cores']} cores, torch"
         f" {where['torch']} ([table](results/{MODELS_SPEED}.csv),"
         " `python -m tests.benchmarks.models_table`).",

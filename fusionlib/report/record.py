@@ -56,10 +56,14 @@ def write_record(
         parameters: what the notebook was run with.
         numbers: the results that tests and the README assert on.
         tests: test sets, whose fingerprints are kept.
-        runs: the trainings used; their device and seconds are kept.
+        runs: the trainings used; their device and seconds are kept. Of one
+            that is not finished here, the record of before tells them.
         notes: what a reader must know beside the numbers.
         summary: plain text that the runner prints when the notebook is done.
     """
+    file = folder / "record.json"
+    before = json.loads(file.read_text("utf-8"))["runs"] if file.is_file() else []
+    told = {run["key"]: run for run in before}
     record = {
         # A folder of one machine says nothing on another.
         "parameters": {k: v for k, v in parameters.items() if k not in ("data", "results")},
@@ -70,19 +74,22 @@ def write_record(
             {"dataset": t.dataset, "split": t.split, "images": len(t), "fingerprint": t.fingerprint}
             for t in tests
         ],
-        "runs": [
-            {"key": run.key, "model": run.spec.model, "seed": run.spec.seed}
-            | {"relation": run.spec.relation, "pairs": run.spec.pairs}
-            | {"steps": run.spec.total_steps}
-            | {k: run.provenance[k] for k in ("seconds", "device", "threads", "torch", "commit")}
-            for run in runs
-        ],
+        "runs": [_told(run) if run.finished else told[run.key] for run in runs],
         "provenance": provenance(),
         "seconds": round(time.monotonic() - _STARTED, 1),
     }
     text = json.dumps(_plain(record), indent=1, ensure_ascii=False)
-    write_whole(folder / "record.json", lambda beside: beside.write_text(text + "\n", "utf-8"))
+    write_whole(file, lambda beside: beside.write_text(text + "\n", "utf-8"))
     return record
+
+
+def _told(run: Run) -> dict:
+    return (
+        {"key": run.key, "model": run.spec.model, "seed": run.spec.seed}
+        | {"relation": run.spec.relation, "pairs": run.spec.pairs}
+        | {"steps": run.spec.total_steps}
+        | {k: run.provenance[k] for k in ("seconds", "device", "threads", "torch", "commit")}
+    )
 
 
 def _plain(value):

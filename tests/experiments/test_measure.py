@@ -5,7 +5,7 @@ import dataclasses
 import pandas as pd
 import pytest
 
-from fusionlib import experiments, published
+from fusionlib import experiments, published, report
 from fusionlib.data import open_pairs
 from fusionlib.data.base import patch_source
 from fusionlib.errors import FusionError
@@ -166,6 +166,42 @@ def test_measuring_again_trains_and_fuses_nothing(store, per_image, rows, test_s
     again = experiments.measure(rows, [test_set], "whole+clip")
     pd.testing.assert_frame_equal(again, per_image)
     assert states() == before
+
+
+@pytest.fixture
+def elsewhere(tmp_path, monkeypatch):
+    """Another machine: its store is empty, and whoever would train there fails."""
+    monkeypatch.setenv("FUSIONLIB_STORE", str(tmp_path / "elsewhere"))
+    monkeypatch.setitem(experiments.measure.__globals__, "train", None)
+    return tmp_path
+
+
+def test_rows_of_another_machine_stand_for_runs_that_are_not_here(
+    per_image, rows, test_set, elsewhere
+):
+    kept = elsewhere / "per_image.csv.gz"
+    report.write_table(per_image, kept)
+    again = experiments.measure(rows, [test_set], "whole+clip", kept=kept)
+    pd.testing.assert_frame_equal(again, per_image, rtol=1e-5)
+    # Written once more the file is the same, byte for byte.
+    report.write_table(again, elsewhere / "again.csv.gz")
+    assert (elsewhere / "again.csv.gz").read_bytes() == kept.read_bytes()
+
+
+def test_rows_that_lack_an_image_do_not_stand_for_a_run(per_image, rows, test_set, elsewhere):
+    kept = elsewhere / "per_image.csv.gz"
+    report.write_table(per_image.iloc[1:], kept)
+    with pytest.raises(TypeError, match="not callable"):  # it would train
+        experiments.measure(rows, [test_set], "whole+clip", kept=kept)
+
+
+def test_protocols_of_a_run_that_is_not_here(rows, test_set, elsewhere):
+    from fusionlib.training import open_run
+
+    kept = elsewhere / "protocols.csv"
+    report.write_table(pd.DataFrame({"protocol": ["released"], "EN": [6.5]}), kept)
+    moved = experiments.by_protocol(open_run(rows[0].specs[0]), test_set, ("x",), kept=kept)
+    assert moved["EN"].tolist() == [6.5]
 
 
 def test_histories_hold_every_step_of_every_run(store, per_image, rows):

@@ -50,7 +50,14 @@ def test_gz_is_compressed_and_csv_is_text(tmp_path):
 def run():
     kept = {"seconds": 1.5, "device": "cpu: x", "threads": 2, "torch": "2", "commit": "abc"}
     spec = SimpleNamespace(model="bsp-cnn", seed=3, relation="unpaired", pairs=16, total_steps=8)
-    return SimpleNamespace(key="0123456789ab", spec=spec, provenance={**kept, "host": "secret"})
+    told = {**kept, "host": "secret"}
+    return SimpleNamespace(key="0123456789ab", spec=spec, provenance=told, finished=True)
+
+
+def test_of_a_run_that_is_not_here_the_record_of_before_tells(tmp_path, run):
+    before = report.write_record(tmp_path, {}, {}, runs=[run])
+    elsewhere = SimpleNamespace(key=run.key, finished=False)
+    assert report.write_record(tmp_path, {}, {}, runs=[elsewhere])["runs"] == before["runs"]
 
 
 def test_record_holds_what_was_run_and_what_came_out(tmp_path, run):

@@ -1,0 +1,35 @@
+"""Panels of what several runs make of one pair, and of runs that are not here."""
+
+import pytest
+import torch
+from IPython.display import Image
+from matplotlib.figure import Figure
+
+from fusionlib import report
+from fusionlib.data import open_pairs
+from fusionlib.errors import FusionError
+from fusionlib.training import open_run
+from tests.training.small import go, tiny
+
+
+@pytest.fixture(autouse=True)
+def store(tmp_path, monkeypatch):
+    monkeypatch.setenv("FUSIONLIB_STORE", str(tmp_path / "store"))
+    return tmp_path
+
+
+def test_they_are_drawn_where_the_runs_are_and_shown_where_not(store, monkeypatch):
+    torch.set_num_threads(1)
+    pair = open_pairs("scenes", "test", names=["0001N"], size=(64, 96))[0]
+    spec, path = tiny(steps=1), store / "panels.png"
+    with pytest.raises(FusionError, match=r"SPTP is not trained, and there is no panels\.png"):
+        report.fused_panels({"SPTP": open_run(spec)}, pair, "whole+clip", "scenes", path)
+    figure = report.fused_panels({"SPTP": go(spec)}, pair, "whole+clip", "scenes", path)
+    assert isinstance(figure, Figure)
+    titles = [axis.get_title() for axis in figure.axes]
+    assert {"infrared", "visible", "SPTP"} <= set(titles)
+    made = path.read_bytes()
+    monkeypatch.setenv("FUSIONLIB_STORE", str(store / "elsewhere"))
+    shown = report.fused_panels({"SPTP": open_run(spec)}, pair, "whole+clip", "scenes", path)
+    assert isinstance(shown, Image)
+    assert shown.data == made == path.read_bytes()
