@@ -44,7 +44,7 @@ def train_all(
     if workers == 1:
         return [train(spec, data) for spec in specs]
     left = {spec: spec.total_steps for spec in specs if not open_run(spec).finished}
-    if sum(left.values()) > 10 * PROBED_STEPS:  # else it is over as soon as probed
+    if sum(left.values()) > 2 * PROBED_STEPS:  # else it is over as soon as probed
         ahead = plan(specs, data, workers)
         print(ahead, flush=True)
         workers = ahead.workers

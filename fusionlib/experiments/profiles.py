@@ -102,6 +102,28 @@ class MoreTables:
     half: int
 
 
+@dataclass(frozen=True)
+class Questions:
+    """Sizes of the open questions in one profile.
+
+    Args:
+        epochs: of T and of ten times T, where both take as many.
+        night, day: images of the training set by the light that they show.
+        rendered: rendered scenes that stand for another world.
+        rendered_size: their (height, width).
+    """
+
+    epochs: int
+    night: tuple[str, ...]
+    day: tuple[str, ...]
+    rendered: tuple[str, ...]
+    rendered_size: tuple[int, int]
+
+
+# Ten night images of MSRS, and four of the day.
+_NIGHT = (*BASE_IMAGES[1:], "00003N")
+_DAY = ("00001D", "00002D", "00556D", "00633D")
+_RENDERED = tuple(f"{k:04d}{'DN'[k % 2]}" for k in range(10))
 _BASES = {size: size for size in (15, 30, 60, 150)}
 
 TABLE4_SETS = ("MSRS", "LLVIP", "RoadScene", "TNO")
@@ -139,6 +161,7 @@ class Profile:
             None takes as many as the machine has room for.
         table4: of Table 4, whose infrared images come from another set.
         more: of Tables 2, 3, 5 and 7.
+        questions: of what the paper leaves open.
     """
 
     name: str
@@ -161,6 +184,7 @@ class Profile:
     workers: int | None
     table4: Table4
     more: MoreTables
+    questions: Questions
 
     def title(self, pairs: PairSet) -> str:
         """What stands under a figure of `pairs`: rendered images say so."""
@@ -228,6 +252,13 @@ PROFILES = {
             bases={15: 8, 30: 10, 60: 12, 150: 16},
             half=36,
         ),
+        questions=Questions(
+            epochs=1,
+            night=("0001N", "0003N"),
+            day=("0000D", "0002D"),
+            rendered=("0004D", "0005N"),
+            rendered_size=(128, 192),
+        ),
     ),
     "quick": Profile(
         name="quick",
@@ -268,6 +299,9 @@ PROFILES = {
             },
             bases=_BASES,
             half=75,
+        ),
+        questions=Questions(
+            epochs=10, night=_NIGHT, day=_DAY, rendered=_RENDERED, rendered_size=(480, 640)
         ),
     ),
     "paper": Profile(
@@ -312,6 +346,9 @@ PROFILES = {
             },
             bases=_BASES,
             half=75,
+        ),
+        questions=Questions(
+            epochs=10, night=_NIGHT, day=_DAY, rendered=_RENDERED, rendered_size=(480, 640)
         ),
     ),
 }

@@ -1,7 +1,7 @@
 """Tables, figures and records that notebooks show and leave behind."""
 
 from fusionlib.report.browse import browse
-from fusionlib.report.compare import compare, markdown, wide
+from fusionlib.report.compare import compare, gained, markdown, wide
 from fusionlib.report.cost_figure import cost_panels
 from fusionlib.report.curves import (
     curve_ends,
@@ -31,8 +31,9 @@ from fusionlib.report.verdicts import count, numbers, verdicts
 
 __all__ = [
     "above_others", "browse", "compare", "compare_methods", "cost_panels", "count", "curve_ends",
-    "fused_panels", "game_curves", "improvement_bars", "in_short", "markdown", "method_numbers",
-    "method_points", "method_sizes", "methods_table", "numbers", "panels", "patch_grid", "points",
-    "results_folder", "save_figure", "smooth", "styled_methods", "telling_boxes",
-    "tolerance_check", "training_curves", "verdicts", "wide", "write_record", "write_table",
+    "fused_panels", "gained", "game_curves", "improvement_bars", "in_short", "markdown",
+    "method_numbers", "method_points", "method_sizes", "methods_table", "numbers", "panels",
+    "patch_grid", "points", "results_folder", "save_figure", "smooth", "styled_methods",
+    "telling_boxes", "tolerance_check", "training_curves", "verdicts", "wide", "write_record",
+    "write_table",
 ]  # fmt: skip

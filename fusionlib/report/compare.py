@@ -9,14 +9,15 @@ INDEX = ["test_set", "mode", "trainable"]
 
 
 def compare(
-    per_image: pd.DataFrame, table: Table, model: str, baseline: tuple[str, int]
+    per_image: pd.DataFrame, table: Table | None, model: str, baseline: tuple[str, int]
 ) -> pd.DataFrame:
     """Lay a published table beside the rows that were measured.
 
     Args:
         per_image: one row an image, run and test set, with the columns
             test_set, mode, trainable, seed, image and one column a metric.
-        table: the published table, indexed by the same words.
+        table: the published table, indexed by the same words; None where
+            the paper has none.
         model: which of its models.
         baseline: (mode, trainable) of the row that gains refer to.
 
@@ -30,8 +31,11 @@ def compare(
         gain_low, gain_high         95 % paired bootstrap interval of the gain
                                     over images, seeds averaged
     """
-    printed = table.values.query("model == @model").set_index([*INDEX, "metric"])["value"]
-    metrics = [name for name in table.metrics if name in per_image]
+    printed, known = {}, per_image.columns[per_image.columns.get_loc("image") + 1 :]
+    if table is not None:
+        printed = table.values.query("model == @model").set_index([*INDEX, "metric"])["value"]
+        known = table.metrics
+    metrics = [name for name in known if name in per_image]
     rows = []
     for test_set, here in per_image.groupby("test_set", sort=False):
         by_image = here.groupby(["mode", "trainable", "image"], sort=False)[metrics].mean()
@@ -66,12 +70,30 @@ def wide(comparison: pd.DataFrame, digits: int = 2) -> pd.DataFrame:
     """
     cells = comparison.copy()
     cells["cell"] = [cell(row.paper, row.ours, row.spread, digits) for row in cells.itertuples()]
+    return _table(cells)
+
+
+def _table(cells: pd.DataFrame) -> pd.DataFrame:
     cells["row"] = [f"{row.mode} {row.trainable:,}" for row in cells.itertuples()]
     order = {name: list(dict.fromkeys(cells[name])) for name in ("test_set", "row", "metric")}
     table = cells.pivot(index=["test_set", "row"], columns="metric", values="cell")
     rows = [key for key in pd.MultiIndex.from_product([order["test_set"], order["row"]])
             if key in table.index]  # fmt: skip
     return table.loc[rows, order["metric"]].rename_axis(columns=None)
+
+
+def gained(comparison: pd.DataFrame, digits: int = 2) -> pd.DataFrame:
+    """The comparison without the paper: our mean, and its gain with the interval.
+
+    Cells are strings, "6.55, +0.03 [+0.01, +0.05]".
+    """
+    cells = comparison.copy()
+    cells["cell"] = [
+        f"{row.ours:.{digits}f}, {row.gain:+.{digits}f}"
+        f" [{row.gain_low:+.{digits}f}, {row.gain_high:+.{digits}f}]"
+        for row in cells.itertuples()
+    ]
+    return _table(cells)
 
 
 def cell(paper: float, ours: float, spread: float, digits: int) -> str:

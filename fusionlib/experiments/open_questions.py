@@ -1,0 +1,118 @@
+"""What a reviewer of Beyond Strict Pairing would still ask, as rows to train.
+
+    iterations or diversity   more relations, or only more steps?
+    draws                     drawn once, each epoch, or all in turn?
+    few patches               bases of 3, 5 and 10 patches a side
+    strange scenes            infrared and visible of different worlds
+
+Rows are named by a mode and T, as in the paper's tables, and trained with the
+CNN. The paper has none of them.
+"""
+
+import dataclasses
+from pathlib import Path
+
+from fusionlib.data import open_pairs
+from fusionlib.data.base import patch_source
+from fusionlib.experiments.bsp import BATCH, Row
+from fusionlib.experiments.bsp_tables import MODEL, SIDES, base_of
+from fusionlib.experiments.profiles import Profile, profile
+from fusionlib.training import Spec
+
+
+def iterations_or_diversity(name: str, data: str | Path | None = None) -> list[Row]:
+    """T and ten times T: equal epochs, and T for as many steps as ten times T.
+
+    If the third row scores as the second, the gain of more pairs an epoch is
+    a gain of more steps.
+
+    Args:
+        name: the profile.
+        data: folder that holds the datasets.
+    """
+    sizes = profile(name)
+    few, many, epochs = sizes.pairs[150], 10 * sizes.pairs[150], sizes.questions.epochs
+    base = _base(sizes, data)
+    steps = epochs * (many // BATCH)
+    return [
+        _row(sizes, f"{epochs} epochs", few, base, "unpaired", epochs=epochs),
+        _row(sizes, f"{epochs} epochs", many, base, "unpaired", epochs=epochs),
+        _row(sizes, f"{steps:,} steps", few, base, "unpaired", steps=steps),
+    ]
+
+
+def draws(name: str, data: str | Path | None = None) -> list[Row]:
+    """Arbitrary pairs drawn once, drawn each epoch, and all of them in turn.
+
+    Args: as `iterations_or_diversity`.
+    """
+    sizes = profile(name)
+    few = sizes.pairs[150]
+    base = {side: dataclasses.replace(s, first=few) for side, s in _base(sizes, data).items()}
+    steps = _steps(sizes)
+    return [
+        _row(sizes, "drawn once", few, base, "arbitrary", steps=steps, redraw=False),
+        _row(sizes, "drawn each epoch", few, base, "arbitrary", steps=steps),
+        _row(sizes, "all in turn", few**2, base, "arbitrary", steps=steps),
+    ]
+
+
+def few_patches(name: str, data: str | Path | None = None) -> list[Row]:
+    """All pairs of 3, 5 and 10 patches a side, far below the paper's 150.
+
+    Args: as `iterations_or_diversity`.
+    """
+    sizes = profile(name)
+    rows = []
+    for size in (3, 5, 10):
+        base = {side: dataclasses.replace(s, first=size) for side, s in _base(sizes, data).items()}
+        row = _row(sizes, f"{size} patches", size**2, base, "arbitrary", steps=_steps(sizes))
+        rows.append(row)
+    return rows
+
+
+def strange_scenes(name: str, data: str | Path | None = None) -> list[Row]:
+    """Infrared of one world with visible of another.
+
+    Args: as `iterations_or_diversity`.
+    """
+    sizes = profile(name)
+    worlds = sizes.questions
+    sides = {
+        "night": open_pairs(sizes.train, "train", data, worlds.night, sizes.size),
+        "day": open_pairs(sizes.train, "train", data, worlds.day, sizes.size),
+        "rendered": open_pairs("scenes", "train", names=worlds.rendered, size=worlds.rendered_size),
+    }
+    pairs = sizes.pairs[7500]
+    rows = []
+    for infrared, visible in (("night", "day"), ("day", "night"), ("rendered", "night")):
+        base = {
+            side: patch_source(sides[world], side, sizes.patch, sizes.patch)
+            for side, world in zip(SIDES, (infrared, visible), strict=True)
+        }
+        mode = f"{infrared} ir, {visible} vi"
+        rows.append(_row(sizes, mode, pairs, base, "unpaired", steps=_steps(sizes)))
+    return rows
+
+
+def _base(sizes: Profile, data: str | Path | None) -> dict:
+    base = base_of(sizes, "MSRS", data)
+    return {side: patch_source(base, side, sizes.patch, sizes.patch) for side in SIDES}
+
+
+def _steps(sizes: Profile) -> int:
+    """As many as the rows of Tables 2 to 7 take, or the smallest row of Table 1."""
+    return sizes.more.steps or sizes.epochs * (sizes.pairs[150] // BATCH)
+
+
+def _row(sizes: Profile, mode: str, pairs: int, base: dict, relation: str, **length) -> Row:
+    spec = Spec(
+        model=MODEL,
+        **base,
+        relation=relation,
+        pairs=pairs,
+        batch=BATCH,
+        precision=sizes.precision,
+        **length,
+    )
+    return Row(mode, pairs, (spec,))

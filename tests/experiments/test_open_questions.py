@@ -1,0 +1,53 @@
+"""Rows of the open questions: what differs between them, and nothing else."""
+
+import pytest
+
+from fusionlib.experiments import open_questions as asked
+from fusionlib.experiments.measure import check
+
+QUESTIONS = (
+    asked.iterations_or_diversity,
+    asked.draws,
+    asked.few_patches,
+    asked.strange_scenes,
+)
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+@pytest.mark.parametrize("name", ["smoke", "quick"])
+def test_every_row_can_be_drawn_and_is_a_training_of_its_own(question, name, request):
+    data = request.getfixturevalue("data_root") if name == "quick" else None
+    rows = question(name, data)
+    check(rows, data)
+    assert len({row.specs[0].key for row in rows}) == len(rows) == 3
+
+
+def test_more_steps_alone_equal_those_of_more_pairs(data_root):
+    few, many, longer = (r.specs[0] for r in asked.iterations_or_diversity("quick", data_root))
+    assert (few.pairs, many.pairs, longer.pairs) == (150, 1500, 150)
+    assert few.epochs == many.epochs
+    assert longer.total_steps == many.total_steps > 10 * few.total_steps
+    assert few.ir == many.ir == longer.ir
+
+
+def test_draws_differ_in_nothing_but_when_pairs_are_chosen(data_root):
+    once, each, turn = (row.specs[0] for row in asked.draws("quick", data_root))
+    assert (once.redraw, each.redraw, turn.redraw) == (False, True, True)
+    assert turn.pairs == 150**2
+    assert once.total_steps == each.total_steps == turn.total_steps == 800
+    assert once.ir == each.ir == turn.ir
+
+
+def test_few_patches_give_all_their_pairs(data_root):
+    for size, row in zip((3, 5, 10), asked.few_patches("quick", data_root), strict=True):
+        spec = row.specs[0]
+        assert (spec.ir.first, spec.vi.first, spec.pairs) == (size, size, size**2)
+
+
+def test_strange_scenes_take_day_and_night_apart(data_root):
+    rows = {row.mode: row.specs[0] for row in asked.strange_scenes("quick", data_root)}
+    first = rows["night ir, day vi"]
+    assert {name[-1] for name in first.ir.images} == {"N"}
+    assert {name[-1] for name in first.vi.images} == {"D"}
+    assert rows["day ir, night vi"].ir.images == first.vi.images
+    assert rows["rendered ir, night vi"].ir.dataset == "scenes"
