@@ -38,9 +38,10 @@ class Plan:
         if not self.runs:
             return "all trained before"
         steps = ", ".join(f"{kind} {value:.3g} s a step" for kind, value in self.seconds.items())
+        # The time first: a terminal may cut the rest.
         return (
-            f"{self.runs} trainings, {self.steps:,} steps to take, {self.workers} at once on"
-            f" {self.device}: {steps} ({PROBED_STEPS} probed); about {_time(self.hours)} in all"
+            f"about {_time(self.hours)}: {self.runs} trainings, {self.steps:,} steps to take,"
+            f" {self.workers} at once on {self.device}; {steps} ({PROBED_STEPS} probed)"
         )
 
 
