@@ -13,6 +13,7 @@ from fusionlib.report.curves import (
 )
 from fusionlib.report.panels import fused_panels, panels, patch_grid, telling_boxes
 from fusionlib.report.record import results_folder, write_record, write_table
+from fusionlib.report.relation_figure import joint_histograms, relation_growth
 from fusionlib.report.style import save_figure
 from fusionlib.report.table4 import (
     above_others,
@@ -31,9 +32,9 @@ from fusionlib.report.verdicts import count, numbers, verdicts
 
 __all__ = [
     "above_others", "browse", "compare", "compare_methods", "cost_panels", "count", "curve_ends",
-    "fused_panels", "gained", "game_curves", "improvement_bars", "in_short", "markdown",
-    "method_numbers", "method_points", "method_sizes", "methods_table", "numbers", "panels",
-    "patch_grid", "points", "results_folder", "save_figure", "smooth", "styled_methods",
-    "telling_boxes", "tolerance_check", "training_curves", "verdicts", "wide", "write_record",
-    "write_table",
+    "fused_panels", "gained", "game_curves", "improvement_bars", "in_short", "joint_histograms",
+    "markdown", "method_numbers", "method_points", "method_sizes", "methods_table", "numbers",
+    "panels", "patch_grid", "points", "relation_growth", "results_folder", "save_figure", "smooth",
+    "styled_methods", "telling_boxes", "tolerance_check", "training_curves", "verdicts", "wide",
+    "write_record", "write_table",
 ]  # fmt: skip
