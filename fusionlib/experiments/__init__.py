@@ -17,6 +17,7 @@ from fusionlib.experiments.bsp_claims import (
     TABLE7_CLAIMS,
 )
 from fusionlib.experiments.claims import judge
+from fusionlib.experiments.ledger import CLAIMS, VERDICTS, ledger
 from fusionlib.experiments.measure import (
     by_protocol,
     histories,
@@ -27,18 +28,21 @@ from fusionlib.experiments.measure import (
 from fusionlib.experiments.profiles import PROFILES, Profile, profile
 
 __all__ = [
+    "CLAIMS",
     "PROFILES",
     "TABLE1_CLAIMS",
     "TABLE2_CLAIMS",
     "TABLE3_CLAIMS",
     "TABLE5_CLAIMS",
     "TABLE7_CLAIMS",
+    "VERDICTS",
     "Profile",
     "bsp",
     "bsp_tables",
     "by_protocol",
     "histories",
     "judge",
+    "ledger",
     "measure",
     "open_questions",
     "profile",

@@ -17,7 +17,8 @@ class Notebook:
 
     `name` is its path in the collection without the suffix, `results` the files
     that a run must leave in its folder, `may_be_empty` the columns of its tables
-    that need hold no number, `minutes` the time each profile takes.
+    that need hold no number, `minutes` the time each profile takes. `last` says that
+    it reads what the others have written.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Notebook:
     results: tuple[str, ...]
     minutes: dict[str, float]
     may_be_empty: tuple[str, ...] = ()
+    last: bool = False
 
     @property
     def stem(self) -> str:
@@ -87,6 +89,7 @@ def describe(path: Path, root: Path) -> Notebook:
         tuple(declared["results"]),
         declared.get("minutes", {}),
         tuple(declared.get("may_be_empty", ())),
+        declared.get("last", False),
     )
 
 

@@ -193,7 +193,10 @@ def _run_all(planned: list[_Job], jobs: int) -> list[Outcome]:
 
     with ThreadPoolExecutor(jobs) as pool:
         try:
-            return list(pool.map(run, planned))
+            # Those that read the others' results wait for all of them.
+            waves = [[j for j in planned if j.notebook.last == last] for last in (False, True)]
+            done = {o.name: o for wave in waves for o in pool.map(run, wave)}
+            return [done[job.notebook.name] for job in planned]
         except BaseException:
             stopping.set()
             pool.shutdown(wait=False, cancel_futures=True)

@@ -155,3 +155,22 @@ def test_installed_without_notebooks(monkeypatch, tmp_path):
     monkeypatch.setenv("FUSIONLIB_NOTEBOOKS", str(tmp_path / "none"))
     with pytest.raises(FusionError, match="FUSIONLIB_NOTEBOOKS"):
         reproduce()
+
+
+def test_one_that_reads_the_others_results_runs_after_all_of_them(collection, make):
+    slow = make(
+        "import pathlib, time\ntime.sleep(4)",
+        "pathlib.Path(results, 'table.csv').write_text('a\\n1\\n')",
+    )
+    reader = make(
+        "import pathlib",
+        "written = pathlib.Path(results).parents[1] / 'slow' / profile / 'table.csv'",
+        "pathlib.Path(results, 'table.csv').write_text(written.read_text())",
+    )
+    reader.metadata["fusionlib"]["last"] = True
+    collection({"gather": reader, "slow": slow})
+    outcomes = reproduce(jobs=2)
+    assert [(outcome.name, outcome.problems) for outcome in outcomes] == [
+        ("gather", ()),
+        ("slow", ()),
+    ]

@@ -1,0 +1,66 @@
+"""The claims ledger: every claim with one verdict, gathered from the tables' notebooks.
+
+A table's notebook judges each claim metric by metric and test set by test set
+and writes claims.csv. Here a claim is *contradicted* where one of these
+comparisons is, *supported* where all that have enough images are, and
+undecided else.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from fusionlib.experiments import bsp_claims
+from fusionlib.experiments.claims import Claim
+from fusionlib.statistics import FEWEST_IMAGES
+
+# Notebook -> the claims that it judges.
+CLAIMS: Mapping[str, Sequence[Claim]] = {
+    "beyond_strict_pairing/table1_generalisation": bsp_claims.TABLE1_CLAIMS,
+    "beyond_strict_pairing/table2_cross_dataset": bsp_claims.TABLE2_CLAIMS,
+    "beyond_strict_pairing/table3_base_size": bsp_claims.TABLE3_CLAIMS,
+    "beyond_strict_pairing/table5_imbalanced": bsp_claims.TABLE5_CLAIMS,
+    "beyond_strict_pairing/table7_loss_ablation": bsp_claims.TABLE7_CLAIMS,
+}
+VERDICTS = ("supported", "contradicted", "undecided", "not measured")
+
+
+def ledger(results: Path, profile: str) -> pd.DataFrame:
+    """A row a claim, in the order of the papers.
+
+    Args:
+        results: the root of the results.
+        profile: whose results.
+
+    Returns columns claim, where, says, notebook, supported, contradicted,
+    undecided (how many comparisons), images (the most of a comparison),
+    effect (of the first comparison) with its interval low, high and its
+    metric and test set, verdict.
+    """
+    rows = []
+    for notebook, claims in CLAIMS.items():
+        file = results / notebook / profile / "claims.csv"
+        judged = pd.read_csv(file) if file.is_file() else pd.DataFrame({"claim": []})
+        for claim in claims:
+            here = judged[judged["claim"] == claim.name]
+            row = {"claim": claim.name, "where": claim.where, "says": claim.says}
+            row["notebook"] = notebook
+            rows.append(row | _summed(here))
+    return pd.DataFrame(rows)
+
+
+def _summed(judged: pd.DataFrame) -> dict:
+    if judged.empty:
+        return {"verdict": "not measured"}
+    counts = judged["verdict"].value_counts()
+    summed = {name: int(counts.get(name, 0)) for name in VERDICTS[:3]}
+    first = judged.iloc[0]
+    shown = {name: first[name] for name in ("metric", "test_set", "effect", "low", "high")}
+    enough = judged[judged["images"] >= FEWEST_IMAGES]
+    verdict = "undecided"
+    if summed["contradicted"]:
+        verdict = "contradicted"
+    elif len(enough) and (enough["verdict"] == "supported").all():
+        verdict = "supported"
+    return summed | {"images": int(judged["images"].max())} | shown | {"verdict": verdict}

@@ -1,0 +1,68 @@
+"""The ledger: one verdict a claim, from the comparisons that a table's notebook wrote."""
+
+import pandas as pd
+import pytest
+
+from fusionlib import experiments, report
+from fusionlib.runner.notebooks import find
+
+TABLE3 = "beyond_strict_pairing/table3_base_size"
+
+
+def write(root, *comparisons):
+    folder = root / TABLE3 / "quick"
+    folder.mkdir(parents=True)
+    columns = ["claim", "metric", "test_set", "images", "effect", "low", "high", "verdict"]
+    rows = [("arbitrary-helps-15", *row) for row in comparisons]
+    pd.DataFrame(rows, columns=columns).to_csv(folder / "claims.csv", index=False)
+
+
+def verdict(root):
+    found = experiments.ledger(root, "quick").set_index("claim")
+    return found.loc["arbitrary-helps-15"]
+
+
+SUPPORTED = ("EN", "MSRS", 31, 0.5, 0.4, 0.6, "supported")
+OPEN = ("MI", "MSRS", 31, 0.5, -0.4, 0.6, "undecided")
+FEW = ("MI", "M3FD", 4, 0.5, 0.4, 0.6, "undecided")
+AGAINST = ("VIF", "MSRS", 31, -0.5, -0.6, -0.4, "contradicted")
+
+
+@pytest.mark.parametrize(
+    ("comparisons", "wanted"),
+    [
+        ([SUPPORTED], "supported"),
+        ([SUPPORTED, FEW], "supported"),
+        ([SUPPORTED, OPEN], "undecided"),
+        ([FEW], "undecided"),
+        ([SUPPORTED, AGAINST], "contradicted"),
+    ],
+)
+def test_a_claim_has_the_verdict_of_its_comparisons(tmp_path, comparisons, wanted):
+    write(tmp_path, *comparisons)
+    row = verdict(tmp_path)
+    assert row["verdict"] == wanted
+    assert row["supported"] == sum(c[-1] == "supported" for c in comparisons)
+    assert (row["metric"], row["effect"]) == (comparisons[0][0], comparisons[0][3])
+
+
+def test_what_was_not_measured_says_so(tmp_path):
+    found = experiments.ledger(tmp_path, "quick")
+    assert set(found["verdict"]) == {"not measured"}
+    write(tmp_path, SUPPORTED)
+    assert (experiments.ledger(tmp_path, "quick")["verdict"] != "not measured").sum() == 1
+    assert (experiments.ledger(tmp_path, "paper")["verdict"] != "not measured").sum() == 0
+
+
+def test_names_are_unique_and_notebooks_exist():
+    claims = [claim for several in experiments.CLAIMS.values() for claim in several]
+    assert len({claim.name for claim in claims}) == len(claims) >= 25
+    assert set(experiments.CLAIMS) <= {notebook.name for notebook in find()}
+
+
+def test_the_figure_has_a_bar_a_claim(tmp_path):
+    write(tmp_path, SUPPORTED, AGAINST)
+    found = experiments.ledger(tmp_path, "quick")
+    (axis,) = report.ledger_bars(found, "profile quick").axes
+    assert [label.get_text() for label in axis.get_yticklabels()] == found["claim"].tolist()
+    assert sum(bar.get_width() for bar in axis.patches) == 2
