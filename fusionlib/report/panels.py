@@ -62,7 +62,7 @@ def panels(
         )  # fmt: skip
         axis = figure.add_subplot(parts[0, :])
         # The axes count pixels of the full image, whatever size is shown.
-        _draw(axis, _smaller(image, width), extent=(0, full_width, height, 0))
+        _draw(axis, smaller(image, width), extent=(0, full_width, height, 0))
         axis.set_title(name, fontsize="small", pad=3)
         for number, box in enumerate(boxes):
             top, left, side = pixels(box, height, full_width)
@@ -153,7 +153,8 @@ def _array(image: Tensor) -> np.ndarray:
     return array[0] if len(array) == 1 else array.transpose(1, 2, 0)
 
 
-def _smaller(image: np.ndarray, width: int) -> np.ndarray:
+def smaller(image: np.ndarray, width: int) -> np.ndarray:
+    """An image scaled down by a whole factor to about `width` pixels or more."""
     factor = max(1, image.shape[1] // width)
     # What is left over would be averaged with black.
     whole = image[: len(image) // factor * factor, : image.shape[1] // factor * factor]
