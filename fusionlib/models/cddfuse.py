@@ -25,7 +25,7 @@ def blocks() -> nn.Sequential:
             RestormerBlock(
                 WIDTH,
                 ChannelAttention(WIDTH, HEADS, groups=3 * WIDTH),
-                GatedFeedForward(WIDTH, 2 * WIDTH, groups=4 * WIDTH),
+                GatedFeedForward(WIDTH, 2 * WIDTH),
             )
             for _ in range(BLOCKS)
         )
@@ -41,7 +41,7 @@ def base_branch() -> RestormerBlock:
     return RestormerBlock(
         WIDTH,
         ChannelAttention(WIDTH, HEADS, groups=1),
-        GatedFeedForward(WIDTH, WIDTH, groups=WIDTH, border="reflect"),
+        GatedFeedForward(WIDTH, WIDTH, paired=True),
     )
 
 

@@ -8,7 +8,7 @@ from fusionlib.errors import FusionError
 from fusionlib.models import create_model
 from fusionlib.models.cddfuse import Coupling
 from fusionlib.models.cost import cost
-from fusionlib.models.restormer import ChannelAttention, ChannelNorm, GatedFeedForward
+from fusionlib.models.restormer import ChannelAttention, ChannelNorm, GatedFeedForward, PairedConv
 from tests.models.small_images import flat, images, parameters, untrained
 
 # Multiply-accumulates of the convolutions for 256 x 256, as thop counts.
@@ -107,9 +107,16 @@ def test_attention_is_of_the_channels_of_a_head_to_each_other():
 
 
 def test_the_first_half_gates_the_second():
-    layer, x = GatedFeedForward(3, 4, groups=8), torch.rand(1, 3, 5, 5)
+    layer, x = GatedFeedForward(3, 4), torch.rand(1, 3, 5, 5)
     hidden = layer.around(layer.expand(x))
     expected = layer.reduce(nn.functional.gelu(hidden[:, :4]) * hidden[:, 4:])
+    torch.testing.assert_close(layer(x), expected)
+
+
+def test_two_depthwise_convolutions_are_the_paired_one():
+    layer, x = PairedConv(6), torch.rand(2, 6, 5, 4)
+    mirrored = nn.functional.pad(x, (1, 1, 1, 1), "reflect")
+    expected = nn.functional.conv2d(mirrored, layer.weight, groups=3)
     torch.testing.assert_close(layer(x), expected)
 
 
