@@ -7,7 +7,7 @@ from fusionlib.errors import FusionError
 
 
 def check_factors(loss, *names: str) -> None:
-    """Make the named fields of a frozen dataclass floats; FusionError if they can't be.
+    """Make the named fields of a frozen dataclass floats, or raise FusionError.
 
     2 and 2.0 are one setting, and must give one run.
     """

@@ -28,7 +28,7 @@ def edges(x: Tensor) -> Tensor:
 
 
 def gmsd(x: Tensor, y: Tensor, c: float = 0.0026) -> Tensor:
-    """Deviation of the similarity of edges: (B, 1, H, W) twice -> (B,), low is alike.
+    """How much the similarity of edges varies: (B, 1, H, W) each -> (B,), >= 0.
 
     Source: Xue et al., "Gradient magnitude similarity deviation", TIP 2014,
     whose c = 170 is on grey levels.
@@ -44,13 +44,13 @@ def gmsd(x: Tensor, y: Tensor, c: float = 0.0026) -> Tensor:
 
 
 def quality(fused: Tensor, ir: Tensor, vi: Tensor) -> Tensor:
-    """(B, 2), higher is better: SSIM to both sources, and minus GMSD to both."""
+    """(B, 2), higher is better: SSIM to both sources, minus GMSD to both."""
     ssim = ssim_map(torch.stack((ir, vi)), fused).mean((2, 3, 4)).sum(0)
     return torch.stack((ssim, -gmsd(fused, ir) - gmsd(fused, vi)), 1)
 
 
 def distillation(student: tuple[Tensor, Tensor], teacher: tuple[Tensor, Tensor]) -> Tensor:
-    """Half the squared distance of the sums over channels, of maps and of images.
+    """Half the squared distance of sums over channels, of maps and of images.
 
     Each (B, C, H, W); a sum over channels is divided by its length, which is
     that of the whole batch.
@@ -177,7 +177,7 @@ class MMDRFuseLoss:
     def refresh_terms(
         self, fused: Tensor, now: Tensor, best: Tensor, scores: Tensor
     ) -> dict[str, Tensor]:
-        """The two refreshing terms, without their factor, 0 where nothing is worse.
+        """Both refreshing terms, without their factor; 0 where nothing is worse.
 
         Args:
             fused: (B, 1, H, W).

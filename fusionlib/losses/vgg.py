@@ -42,7 +42,7 @@ class VGG(nn.Module):
         self.register_buffer("std", torch.tensor(STD).view(3, 1, 1), persistent=False)
 
     def forward(self, images: Tensor, taps: tuple[tuple[int, int], ...]) -> list[Tensor]:
-        """The activations named by `taps`, (level, number) of relu, in this order.
+        """The activations that `taps` name, (level, number) of relu, in order.
 
         images: (B, 1, H, W) in [0, 1], 16 pixels or more a side for level 5.
         """

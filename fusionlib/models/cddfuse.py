@@ -136,7 +136,7 @@ class CDDFuse(nn.Module):
         return *self.join(of_ir, of_vi), vi
 
     def decode(self, features: tuple[Tensor, Tensor, Tensor]) -> Tensor:
-        """The image (B, 1, H, W) of base, detail and the image that they refine.
+        """The image (B, 1, H, W) of base, detail and the image they refine.
 
         That image is the visible one, or in the first phase of the training
         the source itself, which is to come back.

@@ -131,5 +131,6 @@ def rounded(x: Tensor) -> Tensor:
 
 
 def unrounded(x: Tensor) -> AbstractContextManager:
-    """Where autocast rounds nothing on x's device; tensors of shapes alone (meta) have none."""
+    """A context where autocast rounds nothing on x's device."""
+    # Tensors of shapes alone know no autocast.
     return nullcontext() if x.is_meta else torch.autocast(x.device.type, enabled=False)

@@ -1,4 +1,4 @@
-"""TGFuse: convolutions whose scales a Transformer weights (Rao et al., TIP 2023).
+"""TGFuse: a Transformer weights the scales of convolutions (Rao, TIP 2023).
 
 Four encoders see the sources at full, half, quarter and eighth size. At the
 smallest, one Transformer relates the channels of a patch, a second one all
@@ -6,7 +6,8 @@ patches, and gives one weight a pixel. The weights of the larger scales are
 sums of the smaller ones', and the scales, weighted, add up to the image.
 
     x_k = encoder_k(half(x_{k-1})),  m_3 = Transformers(x_3)
-    m_2 = up2(m_3),  m_1 = up2(m_2) + up4(m_3),  m_0 = up2(m_1) + up4(m_2) + up8(m_3)
+    m_2 = up2(m_3),  m_1 = up2(m_2) + up4(m_3)
+    m_0 = up2(m_1) + up4(m_2) + up8(m_3)
     fused = conv(x_0 m_0 + up2(x_1 m_1) + up4(x_2 m_2) + up8(x_3 m_3))
 """
 

@@ -1,4 +1,4 @@
-"""The best images that a network ever made of each pair, and how good they were."""
+"""The best images that a network ever made of each pair, and their quality."""
 
 import torch
 from torch import Tensor
@@ -22,15 +22,15 @@ class BestSoFar:
         self.scores = torch.zeros(0, measures, device=device)
 
     def recall(self, pairs: Tensor) -> tuple[Tensor, Tensor]:
-        """Images (B, measures, P, P) in [0, 1] and scores (B, measures) of pairs (B, 2).
+        """Images (B, measures, P, P) in [0, 1] and scores (B, measures).
 
-        Of a pair that was not met before, black images and -inf.
+        Of pairs (B, 2); of one that was not met before, black images and -inf.
         """
         rows = self._rows(pairs)
         return self.images[rows].float() / 255, self.scores[rows]
 
     def renew(self, pairs: Tensor, images: Tensor, scores: Tensor) -> None:
-        """Keep images (B, 1, P, P) of pairs where their scores (B, measures) are higher."""
+        """Keep images (B, 1, P, P) where their scores (B, measures) are higher."""
         rows = self._rows(pairs)
         better = scores > self.scores[rows]
         levels = images.detach().clamp(0, 1).mul(255).round().to(torch.uint8)

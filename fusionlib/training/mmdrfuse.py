@@ -1,4 +1,4 @@
-"""MMDRFuse's training: the teacher first, then the student, which it teaches."""
+"""MMDRFuse's training: the teacher learns first, and then the student."""
 
 import torch
 from torch import Tensor

@@ -29,7 +29,7 @@ class FreshAdam(torch.optim.Optimizer):
 
 
 class TGFuseTraining(PlainTraining):
-    """Plain training; what differs is the optimiser that `TGFuseLoss.form` asks for."""
+    """Plain training with the optimiser that `TGFuseLoss.form` asks for."""
 
     def adam(self, network: nn.Module) -> torch.optim.Optimizer:
         if self.spec.loss.form == "paper":

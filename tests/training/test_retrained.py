@@ -27,6 +27,7 @@ from fusionlib.training.loop import Training
 from fusionlib.training.mmdrfuse import MMDRFuseTraining
 from fusionlib.training.plain import PlainTraining
 from fusionlib.training.recipes import recipe_of
+from fusionlib.training.team import Team
 from fusionlib.training.tgfuse import FreshAdam, TGFuseTraining
 from tests.training.small import go, tiny
 
@@ -237,7 +238,6 @@ def test_mmdrfuse_history_holds_the_lessons():
 def test_mmdrfuse_student_learns_from_its_teacher():
     loss = MMDRFuseLoss(intensity=0, gradient=0, refresh=0, teacher_share=0)
     made = training(spec_of("mmdrfuse", steps=40, lr=1e-2, loss=loss))
-    totals = []
     for _ in range(40):
         made.one_step()
     totals = made.losses[:, made.terms.index("total")]
@@ -261,6 +261,14 @@ def test_mmdrfuse_is_held_back_where_it_was_better():
         assert (made.losses[:, made.terms.index(name)] > 0).tolist() == [False, False, True]
     for name, values in made.best.state_dict().items():
         assert torch.equal(values, kept[name])
+
+
+def test_mmdrfuse_trains_in_one_process():
+    team = Team()
+    team.size = 2
+    spec = spec_of("mmdrfuse", batch=4, shards=2)
+    with pytest.raises(FusionError, match="train it in one process"):
+        MMDRFuseTraining(open_run(spec), load_base(spec.ir, spec.vi), "cpu", team)
 
 
 def test_best_so_far_keeps_the_better_of_each():
