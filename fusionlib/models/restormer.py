@@ -59,7 +59,7 @@ class PairedConv(nn.Conv2d):
     """A 3x3 convolution in groups of two channels, mirrored at the border.
 
     Two depth-wise ones add up to it: a channel's own kernels, and those on its
-    neighbour. On the CPU they take a fifth of its time, backward in bfloat16.
+    neighbour. On the CPU its gradient in bfloat16 took most of a step.
 
     Args:
         channels: C, even. (B, C, H, W) -> the same.
