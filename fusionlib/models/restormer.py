@@ -59,7 +59,7 @@ class PairedConv(nn.Conv2d):
     """A 3x3 convolution in groups of two channels, mirrored at the border.
 
     Two depth-wise ones add up to it: a channel's own kernels, and those on its
-    neighbour. On the CPU its gradient in bfloat16 took most of a step.
+    neighbour. On the CPU its own gradient in bfloat16 took a quarter of a step.
 
     Args:
         channels: C, even. (B, C, H, W) -> the same.
