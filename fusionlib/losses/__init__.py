@@ -2,5 +2,20 @@
 
 from fusionlib.losses.bsp import BSPLoss
 from fusionlib.losses.bsp_adversarial import EQ19, Adversarial
+from fusionlib.losses.cddfuse import CDDFuseLoss
+from fusionlib.losses.mmdrfuse import MMDRFuseContent, MMDRFuseLoss
+from fusionlib.losses.registry import LOSSES, Loss, default_loss
+from fusionlib.losses.tgfuse import TGFuseLoss
 
-__all__ = ["EQ19", "Adversarial", "BSPLoss"]
+__all__ = [
+    "EQ19",
+    "LOSSES",
+    "Adversarial",
+    "BSPLoss",
+    "CDDFuseLoss",
+    "Loss",
+    "MMDRFuseContent",
+    "MMDRFuseLoss",
+    "TGFuseLoss",
+    "default_loss",
+]

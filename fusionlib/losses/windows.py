@@ -28,13 +28,15 @@ def gaussian_matrix(size: int, window: int, sigma: float, device: torch.device) 
 
 
 @lru_cache(maxsize=64)
-def sobel_matrices(size: int, device: torch.device) -> tuple[Tensor, Tensor]:
+def sobel_matrices(
+    size: int, device: torch.device, border: str = "replicate"
+) -> tuple[Tensor, Tensor]:
     """(size, size) each: the central difference and the 1-2-1 smoothing."""
     difference = torch.tensor([-1.0, 0.0, 1.0])
     smoothing = torch.tensor([1.0, 2.0, 1.0])
     return (
-        _matrix(difference, size, "replicate").to(device),
-        _matrix(smoothing, size, "replicate").to(device),
+        _matrix(difference, size, border).to(device),
+        _matrix(smoothing, size, border).to(device),
     )
 
 
@@ -46,14 +48,22 @@ def blur(x: Tensor, window: int = 11, sigma: float = 1.5) -> Tensor:
     return down @ (x @ across.T)
 
 
+def sobel(x: Tensor, border: str = "replicate") -> tuple[Tensor, Tensor]:
+    """Sobel derivatives of (..., H, W) along x and along y, same size each.
+
+    Outside the image `border` says what is seen: "replicate", or "constant"
+    for black.
+    """
+    height, width = x.shape[-2:]
+    difference_y, smoothing_y = sobel_matrices(height, x.device, border)
+    difference_x, smoothing_x = sobel_matrices(width, x.device, border)
+    return smoothing_y @ (x @ difference_x.T), difference_y @ (x @ smoothing_x.T)
+
+
 def gradient(x: Tensor, eps: float = 1e-8) -> Tensor:
     """Sobel magnitude of (..., H, W): sqrt(gx^2 + gy^2 + eps).
 
     `eps` keeps the derivative finite where an image is flat.
     """
-    height, width = x.shape[-2:]
-    difference_y, smoothing_y = sobel_matrices(height, x.device)
-    difference_x, smoothing_x = sobel_matrices(width, x.device)
-    gx = smoothing_y @ (x @ difference_x.T)
-    gy = difference_y @ (x @ smoothing_x.T)
+    gx, gy = sobel(x)
     return (gx.square() + gy.square() + eps).sqrt()

@@ -1,6 +1,7 @@
 """What models share: padding to a size that they take, and convolutions in a row."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor, nn
@@ -27,6 +28,14 @@ def pad_to_multiple(
     mode = "reflect" if bottom < height and right < width else "replicate"
     pad = (0, right, 0, bottom)
     return F.pad(ir, pad, mode), F.pad(vi, pad, mode), lambda fused: fused[..., :height, :width]
+
+
+def pad_to_two(ir: Tensor, vi: Tensor) -> tuple[Tensor, Tensor, Callable[[Tensor], Tensor]]:
+    """As `pad_to_multiple`, for layers that take any size but a single pixel.
+
+    A 3x3 convolution that mirrors the border has nothing to mirror in one row.
+    """
+    return pad_to_multiple(ir, vi, 2 if min(ir.shape[-2:]) < 2 else 1)
 
 
 class GroupNorm(nn.GroupNorm):
@@ -119,3 +128,9 @@ def rounded(x: Tensor) -> Tensor:
     """x in the dtype that autocast computes in; x itself without autocast."""
     kind = x.device.type
     return x.to(torch.get_autocast_dtype(kind)) if torch.is_autocast_enabled(kind) else x
+
+
+def unrounded(x: Tensor) -> AbstractContextManager:
+    """A context where autocast rounds nothing on x's device."""
+    # Tensors of shapes alone know no autocast.
+    return nullcontext() if x.is_meta else torch.autocast(x.device.type, enabled=False)

@@ -5,12 +5,21 @@ from torch import nn
 from fusionlib.errors import FusionError
 from fusionlib.models.bsp_cnn import BSPCNN
 from fusionlib.models.bsp_transformer import BSPTransformer
+from fusionlib.models.cddfuse import CDDFuse
+from fusionlib.models.mmdrfuse import MMDRFuse, MMDRFuseTeacher
+from fusionlib.models.tgfuse import TGFuse
 
 MODELS: dict[str, type[nn.Module]] = {
     "bsp-cnn": BSPCNN,
     "bsp-transformer": BSPTransformer,
     "bsp-gan": BSPCNN,  # the generator; its discriminators exist in training alone
+    "cddfuse": CDDFuse,
+    "mmdrfuse": MMDRFuse,
+    "mmdrfuse-teacher": MMDRFuseTeacher,
+    "tgfuse": TGFuse,
 }
+# Published for grey images alone.
+GREY = ("cddfuse", "mmdrfuse", "mmdrfuse-teacher", "tgfuse")
 
 
 def create_model(name: str, channels: int = 1) -> nn.Module:
@@ -18,12 +27,27 @@ def create_model(name: str, channels: int = 1) -> nn.Module:
 
     Args:
         name: one of `MODELS`.
-        channels: channels of each source and of the fused image, 1 or 3.
+        channels: channels of each source and of the fused image, 1 or 3; some
+            models take 1 alone.
 
     Raises FusionError for an unknown name or number of channels.
     """
+    check_model(name, channels)
+    return MODELS[name](channels)
+
+
+def check_model(name: str, channels: int) -> None:
+    """See that `create_model` takes these; a FusionError says what it takes."""
     if name not in MODELS:
         raise FusionError(f"There is no model {name!r}; the models are {', '.join(MODELS)}.")
     if channels not in (1, 3):
         raise FusionError(f"A model takes channels=1 or channels=3, not {channels!r}.")
-    return MODELS[name](channels)
+    if channels not in channels_of(name):
+        raise FusionError(
+            f"{name} was published for grey images: it takes channels=1, not {channels}."
+        )
+
+
+def channels_of(name: str) -> tuple[int, ...]:
+    """The numbers of channels that a model takes."""
+    return (1,) if name in GREY else (1, 3)

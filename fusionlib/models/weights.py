@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from fusionlib.errors import FusionError
 from fusionlib.models.bsp_transformer import band
-from fusionlib.models.registry import MODELS, create_model
+from fusionlib.models.registry import MODELS, channels_of, create_model
 
 # The constant that the authors' Transformer keeps beside its weights, and ours makes anew.
 _MASK = ".eca.conv.mask"
@@ -47,13 +47,16 @@ def load_weights(file: str | Path, name: str | None = None) -> nn.Module:
     theirs = _read(file)
     most, nearest = -1, ""
     for candidate in [name] if name else MODELS:
-        for channels in (1, 3):
-            # Its first weights are drawn, which must not move the user's seed.
-            with torch.random.fork_rng(devices=[]):
-                model = create_model(candidate, channels)
-            fitting, trouble = _match(theirs, model.state_dict(), _by_name(file))
+        for channels in channels_of(candidate):
+            # Shapes alone: the largest network takes half a gigabyte.
+            with torch.device("meta"):
+                shapes = create_model(candidate, channels).state_dict()
+            fitting, trouble = _match(theirs, shapes, _by_name(file))
             if not trouble:
                 _check_finite(file, fitting)
+                # Its first weights are drawn, which must not move the user's seed.
+                with torch.random.fork_rng(devices=[]):
+                    model = create_model(candidate, channels)
                 model.load_state_dict(fitting)
                 return model.eval()
             if len(fitting) > most:

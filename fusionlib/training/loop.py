@@ -9,7 +9,7 @@ import io
 import json
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -71,6 +71,7 @@ class Training(ABC):
         self.terms: list[str] = []
         self.losses = torch.zeros(spec.total_steps, 0, device=device)
         self.epoch_pairs: Tensor | None = None
+        self.shown: Sequence[Tensor] = ()  # the pairs of the step's parts, (B, 2) each
         if self.run.state_file.exists():
             self._resume()
 
@@ -130,8 +131,8 @@ class Training(ABC):
         if self.epoch_pairs is None or place == 0:
             self.epoch_pairs = torch.from_numpy(self.draw.epoch(epoch)).to(self.device)
         batch = self.epoch_pairs[place * spec.batch : (place + 1) * spec.batch]
-        mine = batch.chunk(spec.shards)[self.team.rank :: self.team.size]
-        return [self.base.gather(part) for part in mine]
+        self.shown = batch.chunk(spec.shards)[self.team.rank :: self.team.size]
+        return [self.base.gather(part) for part in self.shown]
 
     def note(self, terms: dict[str, Tensor]) -> None:
         """Write a step's terms down: the step is taken."""
@@ -170,8 +171,16 @@ class Training(ABC):
         return torch.compile(function, mode="reduce-overhead" if on_gpu else None)
 
     def more_parts(self) -> dict[str, nn.Module | torch.optim.Optimizer]:
-        """Networks and optimisers that a recipe adds, by name."""
+        """Networks and optimisers that a recipe adds, by name.
+
+        Whatever has `state_dict` and `load_state_dict` will do.
+        """
         return {}
+
+    @property
+    def turns(self) -> tuple[int, ...]:
+        """Steps with which another objective begins, in order."""
+        return ()
 
     def adam(self, network: nn.Module) -> torch.optim.Optimizer:
         """The optimiser of the released code."""
@@ -188,11 +197,9 @@ class Training(ABC):
         bad = ~np.isfinite(losses).all(1)
         if bad.any():
             self._stop(f"The loss of run {self.run.key} is not finite from step", losses, bad)
-        # The level of the loss: each step's median with those before it.
-        totals = pd.Series(losses[:, self.terms.index("total")])
-        level = totals.rolling(DIVERGING_STEPS).median()
-        before = level.cummin().shift(DIVERGING_STEPS)
-        bad = ((before > 0) & (level > DIVERGING * before)).to_numpy()
+        totals = losses[:, self.terms.index("total")]
+        # Levels of two objectives don't compare.
+        bad = np.concatenate([_diverging(part) for part in np.split(totals, self.turns)])
         if bad.any():
             self._stop(
                 f"The loss of run {self.run.key} diverges: its median over {DIVERGING_STEPS} steps"
@@ -274,3 +281,11 @@ class Training(ABC):
         record["compiled"] = self.compiled
         text = json.dumps(record, indent=1)
         write_whole(self.run.folder / "provenance.json", lambda path: path.write_text(text))
+
+
+def _diverging(totals: np.ndarray) -> np.ndarray:
+    """Which of the losses (n,) of one objective have left the level that it had reached."""
+    # The level: each step's median with those before it.
+    level = pd.Series(totals).rolling(DIVERGING_STEPS).median()
+    before = level.cummin().shift(DIVERGING_STEPS)
+    return ((before > 0) & (level > DIVERGING * before)).to_numpy()

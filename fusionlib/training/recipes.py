@@ -9,17 +9,28 @@ from filelock import FileLock
 
 from fusionlib.data.base import load_base
 from fusionlib.errors import FusionError
+from fusionlib.losses import CDDFuseLoss, MMDRFuseLoss, TGFuseLoss
 from fusionlib.training.adversarial import AdversarialTraining
+from fusionlib.training.cddfuse import CDDFuseTraining
 from fusionlib.training.loop import Training
+from fusionlib.training.mmdrfuse import MMDRFuseTraining
 from fusionlib.training.plain import PlainTraining
 from fusionlib.training.spec import Spec
 from fusionlib.training.store import Run, open_run
 from fusionlib.training.team import Team
+from fusionlib.training.tgfuse import TGFuseTraining
+
+# Losses that need more than a fused image, or an optimiser of their own.
+RECIPES: dict[type, type[Training]] = {
+    CDDFuseLoss: CDDFuseTraining,
+    MMDRFuseLoss: MMDRFuseTraining,
+    TGFuseLoss: TGFuseTraining,
+}
 
 
 def recipe_of(spec: Spec) -> type[Training]:
-    """The training that a spec asks for: with critics or without."""
-    return AdversarialTraining if spec.adversarial else PlainTraining
+    """The training that a spec asks for, by its critics or its loss."""
+    return AdversarialTraining if spec.adversarial else RECIPES.get(type(spec.loss), PlainTraining)
 
 
 def train(
@@ -53,8 +64,10 @@ def train(
     that its shards can't be shared among, and where the
     loss is not finite: the message names the step and the terms.
     """
-    if compiled and spec.adversarial:
-        raise FusionError("compiled=True is for plain trainings: a spec with critics trains eager.")
+    if compiled and recipe_of(spec) is not PlainTraining:
+        raise FusionError(
+            "compiled=True is for plain trainings: a spec with critics or with phases trains eager."
+        )
     run, team = open_run(spec), Team()
     if spec.shards % team.size:
         raise FusionError(

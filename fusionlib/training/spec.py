@@ -3,12 +3,13 @@
 import dataclasses
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from fusionlib.data.base import PatchSource
 from fusionlib.errors import FusionError
-from fusionlib.losses import Adversarial, BSPLoss
+from fusionlib.losses import LOSSES, Adversarial, BSPLoss, Loss, default_loss
 from fusionlib.models import MODELS
+from fusionlib.models.registry import check_model
 from fusionlib.pairing import RELATIONS
 
 PRECISIONS = ("float32", "bfloat16")
@@ -28,7 +29,9 @@ class Spec:
             released code, so T = 150 gives 18 steps of 8.
         redraw: new pairs each epoch (released code), or the same in new order.
         seed: of the weights and of the draws.
-        loss: the objective.
+        loss: the objective; None takes the one that was published with the
+            model. A `BSPLoss` trains every model. Where a spec is copied for
+            another model, the loss goes along.
         batch, lr: batch size and Adam's learning rate.
         precision: "float32", or "bfloat16" for the network under autocast
             (weights, losses and Adam stay float32).
@@ -52,7 +55,7 @@ class Spec:
     steps: int | None = None
     redraw: bool = True
     seed: int = 0
-    loss: BSPLoss = field(default_factory=BSPLoss)
+    loss: Loss | None = None
     batch: int = 8
     lr: float = 1e-4
     precision: str = "float32"
@@ -63,6 +66,8 @@ class Spec:
     def __post_init__(self):
         if self.model == "bsp-gan" and self.adversarial is None:
             object.__setattr__(self, "adversarial", Adversarial())
+        if self.loss is None:
+            object.__setattr__(self, "loss", default_loss(self.model))
         if (self.epochs is None) == (self.steps is None):
             raise FusionError("A spec takes either epochs or steps, one of the two.")
         if self.model not in MODELS:
@@ -73,11 +78,20 @@ class Spec:
             raise FusionError(
                 f"There is no relation {self.relation!r}; it is one of {', '.join(RELATIONS)}."
             )
-        if not isinstance(self.loss, BSPLoss):
-            raise FusionError(f"The loss of a spec is a BSPLoss, not a {type(self.loss).__name__}.")
+        check_model(self.model, self.channels)
+        kinds = {type(default_loss(self.model)).__name__: 0, "BSPLoss": 0}
+        if type(self.loss).__name__ not in kinds:
+            raise FusionError(
+                f"The loss of a spec for {self.model} is a {' or a '.join(kinds)}, not a"
+                f" {type(self.loss).__name__}."
+            )
         if self.adversarial is not None and not isinstance(self.adversarial, Adversarial):
             kind = type(self.adversarial).__name__
             raise FusionError(f"adversarial of a spec is an Adversarial or None, not a {kind}.")
+        if self.adversarial and not isinstance(self.loss, BSPLoss):
+            raise FusionError(
+                f"Critics stand beside a BSPLoss, not beside a {type(self.loss).__name__}."
+            )
         if self.adversarial and self.channels != 1:
             raise FusionError("The critics see grey images: an adversarial spec takes channels=1.")
         if self.seed < 0:
@@ -122,8 +136,11 @@ class Spec:
 
         The doubling steps show the start, where the network changes quickly
         (Figure 3 of Beyond Strict Pairing shows 20 and 80).
+        Of a network of hundreds of megabytes the last weights alone are kept.
         """
         total = self.total_steps
+        if getattr(MODELS[self.model], "heavy", False):
+            return (total,)
         doubling = [20 * 2**k for k in range(20) if 20 * 2**k < total]
         return tuple(sorted({*doubling, *(round(total * k / 12) for k in range(1, 13))} - {0}))
 
@@ -132,25 +149,42 @@ class Spec:
         """12 hex digits that name the run.
 
         A field at its default is left out of the hash, so that a field that a
-        later version adds does not rename the runs that were made before it.
+        later version adds does not rename the runs that were made before it. So
+        is the loss where it is the model's own, and its kind where that is.
         """
-        text = json.dumps(_chosen(self), sort_keys=True)
+        chosen, usual = _chosen(self), default_loss(self.model)
+        if self.loss == usual:
+            del chosen["loss"]
+        elif type(self.loss) is not type(usual):
+            chosen["loss"]["kind"] = type(self.loss).__name__
+        text = json.dumps(chosen, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     def to_dict(self) -> dict:
-        """Plain values, for JSON."""
-        return dataclasses.asdict(self)
+        """Plain values, for JSON; a loss other than BSPLoss says its kind."""
+        values = dataclasses.asdict(self)
+        if type(self.loss) is not BSPLoss:
+            values["loss"]["kind"] = type(self.loss).__name__
+        return values
 
     @classmethod
     def from_dict(cls, values: dict) -> "Spec":
         """The spec that `to_dict` described, also after a way through JSON."""
         plain = dict(values)
-        kinds = {"ir": PatchSource, "vi": PatchSource, "loss": BSPLoss, "adversarial": Adversarial}
-        for name, kind in kinds.items():
+        kinds = {"ir": PatchSource, "vi": PatchSource, "adversarial": Adversarial}
+        for name in (*kinds, "loss"):
             if (inner := plain.get(name)) is not None:
                 inner = {k: tuple(v) if isinstance(v, list) else v for k, v in inner.items()}
-                plain[name] = kind(**inner)
+                plain[name] = (kinds.get(name) or _loss_kind(inner))(**inner)
         return cls(**plain)
+
+
+def _loss_kind(values: dict) -> type:
+    """The class that a loss's plain values name; the name is taken out."""
+    name = values.pop("kind", "BSPLoss")
+    if name not in LOSSES:
+        raise FusionError(f"There is no loss {name!r}; it is one of {', '.join(LOSSES)}.")
+    return LOSSES[name]
 
 
 def _places(source: PatchSource) -> tuple:

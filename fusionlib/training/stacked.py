@@ -18,6 +18,7 @@ from torch.func import functional_call, vmap
 from fusionlib.data.base import load_base
 from fusionlib.errors import FusionError
 from fusionlib.training.plain import PlainTraining
+from fusionlib.training.recipes import recipe_of
 from fusionlib.training.spec import Spec
 from fusionlib.training.store import Run, open_run
 
@@ -129,8 +130,11 @@ def check_stackable(one: Spec, other: Spec) -> None:
     if one.ir.patch != other.ir.patch:
         raise FusionError(f"Runs {one.key} and {other.key} have patches of two sizes.")
     for spec in (one, other):
-        if spec.adversarial or spec.shards > 1:
-            raise FusionError(f"Run {spec.key} has critics or shards, which are not stacked.")
+        if recipe_of(spec) is not PlainTraining or spec.shards > 1:
+            raise FusionError(
+                f"Run {spec.key} has critics or shards, or a recipe of its own, which are not"
+                " stacked."
+            )
 
 
 def _stacked(tensors: list[dict[str, Tensor]]) -> dict[str, Tensor]:

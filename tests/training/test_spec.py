@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 
 from fusionlib.data.base import PatchSource
 from fusionlib.errors import FusionError
-from fusionlib.losses import Adversarial, BSPLoss
+from fusionlib.losses import (
+    EQ19,
+    Adversarial,
+    BSPLoss,
+    CDDFuseLoss,
+    MMDRFuseContent,
+    MMDRFuseLoss,
+    TGFuseLoss,
+)
 from fusionlib.models import MODELS
 from fusionlib.training import Spec
 
@@ -61,6 +69,53 @@ def changed(kind, name, value):
 def test_the_key_does_not_move():
     # Who changes this literal renames every run that was ever trained.
     assert SPEC.key == "40bdec82f659"
+
+
+@pytest.mark.parametrize(
+    ("values", "key"),
+    [
+        ({"model": "bsp-gan"}, "40c957d0aaad"),
+        ({"loss": EQ19}, "b109a967b459"),
+        ({"loss": BSPLoss(form="paper"), "model": "bsp-transformer"}, "01b2fc51ebe0"),
+        ({"adversarial": Adversarial(0.1)}, "4e00c50eefa4"),
+        ({"seed": 3, "lr": 1e-3, "shards": 2}, "c3bb111cb623"),
+    ],
+)
+def test_keys_from_before_there_were_other_losses(values, key):
+    assert dataclasses.replace(SPEC, **values).key == key
+
+
+# Another value for every field of the losses of published methods.
+LOSSES = {
+    "cddfuse": (
+        CDDFuseLoss,
+        {
+            "ssim": 1, "square": 2, "vi_gradient": 1, "intensity": 2, "gradient": 1,
+            "decomposition": 1, "first_phase": 0.5, "halvings": 5, "floor": 1e-7, "clip": 1,
+        },
+    ),
+    "mmdrfuse": (
+        MMDRFuseLoss,
+        {
+            "intensity": 2, "perceptual": 1, "gradient": 1, "distillation": 1, "refresh": 1,
+            "teacher": (1, 1, 1), "teacher_share": 0.4, "vgg19": "vgg19.pth",
+        },
+    ),
+    "mmdrfuse-teacher": (
+        MMDRFuseContent,
+        {"intensity": 1, "perceptual": 2, "gradient": 1, "vgg19": "vgg19.pth"},
+    ),
+    "tgfuse": (TGFuseLoss, {"ssim": 2, "distance": 2, "vgg16": "vgg16.pth", "form": "paper"}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("model", LOSSES)
+def test_every_field_of_a_methods_loss_moves_the_key(model):
+    kind, others = LOSSES[model]
+    assert set(others) == {item.name for item in dataclasses.fields(kind)}
+    losses = [kind(), *(kind(**{name: value}) for name, value in others.items()), BSPLoss()]
+    keys = {dataclasses.replace(SPEC, model=model, loss=loss).key for loss in losses}
+    assert len(keys) == len(losses)
 
 
 @pytest.mark.parametrize(
