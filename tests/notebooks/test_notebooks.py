@@ -6,6 +6,7 @@ import math
 import nbformat
 import pandas as pd
 import pytest
+from PIL import Image
 
 from fusionlib import experiments, images
 from fusionlib.experiments import TABLE1_CLAIMS, profile
@@ -224,6 +225,86 @@ def test_training_cost_predicts_from_what_it_measured(folder_of):
     predicted = pd.read_csv(folder / "predicted.csv")
     for row in predicted.itertuples():
         assert numbers["hours"][f"{row.model} {row.T}"] == pytest.approx(row.hours, rel=1e-4)
+
+
+ROWS_OF = {
+    "table1_transformer": 6, "table1_gan": 6, "table2_cross_dataset": 9, "table3_base_size": 8,
+    "table5_imbalanced": 3, "table7_loss_ablation": 5,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ROWS_OF)
+def test_tables_record_the_means_of_their_images(root, folder_of, name):
+    folder = folder_of[f"beyond_strict_pairing/{name}"]
+    numbers = record_of(folder)["numbers"]["table"]
+    per_image = pd.read_csv(folder / "per_image.csv.gz")
+    means = per_image.groupby(["mode", "trainable", "image"])[METRICS].mean()
+    means = means.groupby(["mode", "trainable"]).mean()
+    assert len(means) == ROWS_OF[name]
+    for (mode, trainable), row in means.iterrows():
+        for metric in METRICS:
+            kept = numbers[f"scenes, {mode} {trainable}, {metric}"]
+            assert kept == pytest.approx(row[metric], abs=1e-4)
+    # Rows differ: each is a training of its own.
+    assert means["SSIM"].nunique() == len(means)
+    assert len({run["key"] for run in record_of(folder)["runs"]}) == per_image["key"].nunique()
+
+
+def test_tables_share_their_strict_row(folder_of):
+    names = ("table2_cross_dataset", "table3_base_size", "table5_imbalanced")
+    keys = [
+        {run["key"] for run in record_of(folder_of[f"beyond_strict_pairing/{name}"])["runs"]}
+        for name in names
+    ]
+    assert len(set.intersection(*keys)) == profile("smoke").seeds
+
+
+def test_the_ledger_has_every_claim_with_the_verdict_of_its_notebook(folder_of):
+    folder = folder_of["beyond_strict_pairing/claims"]
+    ledger = pd.read_csv(folder / "ledger.csv")
+    claims = [claim.name for several in experiments.CLAIMS.values() for claim in several]
+    assert ledger["claim"].tolist() == claims
+    assert len(claims) >= 25
+    # At smoke all tables are measured, on too few images to decide.
+    assert set(ledger["verdict"]) == {"undecided"}
+    assert record_of(folder)["numbers"]["undecided"] == len(claims)
+    for row in ledger.itertuples():
+        judged = pd.read_csv(folder_of[row.notebook] / "claims.csv")
+        assert (judged["claim"] == row.claim).sum() == row.undecided
+
+
+def test_figure5_counts_more_meetings_of_arbitrary_pairs(folder_of):
+    folder = folder_of["beyond_strict_pairing/fig5_relationship_diversity"]
+    numbers = record_of(folder)["numbers"]
+    for kind in ("intensity", "gradient"):
+        strict, arbitrary = (numbers[f"{kind}, {name}"] for name in ("strict", "arbitrary"))
+        assert strict["coverage"] < arbitrary["coverage"] <= 1
+        assert strict["entropy"] < arbitrary["entropy"] <= 12
+    met = pd.read_csv(folder / "met.csv").set_index(["draw", "epochs"])["met"]
+    once, anew = "UPTP 16, drawn once", "UPTP 16"
+    assert met[once, 30] == met[once, 1] == pytest.approx(met[anew, 1])
+    assert met[anew, 30] > 10 * met[once, 30]
+
+
+def test_figure3_ends_each_training_at_its_own_last_image(folder_of):
+    folder = folder_of["beyond_strict_pairing/fig3_evolution"]
+    distance = pd.read_csv(folder / "distance.csv").set_index("step")
+    for mode in ("SPTP", "UPTP"):
+        course = distance[f"{mode} to its last"]
+        assert course.iloc[-1] == 0
+        assert course.iloc[0] > course.iloc[-2] > 0
+    with Image.open(folder / "evolution.gif") as film:
+        assert film.n_frames == len(distance)
+
+
+def test_open_questions_compare_each_row_with_its_reference(folder_of):
+    folder = folder_of["beyond_strict_pairing/open_questions"]
+    table = pd.read_csv(folder / "table.csv")
+    assert table.groupby("question", sort=False)["mode"].nunique().sum() >= 10
+    for _, here in table.groupby("question"):
+        # The reference gains nothing against itself.
+        still = here.groupby(["mode", "trainable"])["gain"].apply(lambda g: (g == 0).all())
+        assert still.sum() == 1
 
 
 def test_a_folder_of_fused_images_joins_table4(root, folder_of):
