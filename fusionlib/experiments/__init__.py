@@ -7,6 +7,7 @@ from fusionlib.experiments import (
     relationships,
     table4,
     table4_scores,
+    table6,
     training_cost,
 )
 from fusionlib.experiments.bsp_claims import (
@@ -14,6 +15,7 @@ from fusionlib.experiments.bsp_claims import (
     TABLE2_CLAIMS,
     TABLE3_CLAIMS,
     TABLE5_CLAIMS,
+    TABLE6_CLAIMS,
     TABLE7_CLAIMS,
 )
 from fusionlib.experiments.claims import judge
@@ -34,6 +36,7 @@ __all__ = [
     "TABLE2_CLAIMS",
     "TABLE3_CLAIMS",
     "TABLE5_CLAIMS",
+    "TABLE6_CLAIMS",
     "TABLE7_CLAIMS",
     "VERDICTS",
     "Profile",
@@ -50,6 +53,7 @@ __all__ = [
     "snapshot_scores",
     "table4",
     "table4_scores",
+    "table6",
     "train_all",
     "training_cost",
 ]  # fmt: skip

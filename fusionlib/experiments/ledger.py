@@ -17,6 +17,7 @@ from fusionlib.experiments.bsp_claims import (
     TABLE2_CLAIMS,
     TABLE3_CLAIMS,
     TABLE5_CLAIMS,
+    TABLE6_CLAIMS,
     TABLE7_CLAIMS,
 )
 from fusionlib.experiments.claims import Claim
@@ -36,6 +37,9 @@ CLAIMS: Mapping[str, Sequence[Claim]] = {
     "beyond_strict_pairing/table2_cross_dataset": TABLE2_CLAIMS,
     "beyond_strict_pairing/table3_base_size": TABLE3_CLAIMS,
     "beyond_strict_pairing/table5_imbalanced": TABLE5_CLAIMS,
+    "beyond_strict_pairing/table6_other_methods": tuple(
+        claim for claims in TABLE6_CLAIMS.values() for claim in claims
+    ),
     "beyond_strict_pairing/table7_loss_ablation": TABLE7_CLAIMS,
 }
 VERDICTS = ("supported", "contradicted", "undecided", "not measured")

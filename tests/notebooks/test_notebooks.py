@@ -250,6 +250,18 @@ def test_tables_record_the_means_of_their_images(root, folder_of, name):
     assert len({run["key"] for run in record_of(folder)["runs"]}) == per_image["key"].nunique()
 
 
+def test_table6_trains_two_methods_by_their_own_recipes(folder_of):
+    folder = folder_of["beyond_strict_pairing/table6_other_methods"]
+    record = record_of(folder)
+    assert {run["model"] for run in record["runs"]} == {"cddfuse", "mmdrfuse"}
+    per_image = pd.read_csv(folder / "per_image.csv.gz")
+    means = per_image.groupby(["method", "mode", "trainable"])["EN"].mean()
+    for (method, mode, trainable), value in means.items():
+        kept = record["numbers"]["table"][method][f"scenes, {mode} {trainable}, EN"]
+        assert kept == pytest.approx(value, abs=1e-4)
+    assert len(means) == 6
+
+
 def test_tables_share_their_strict_row(folder_of):
     names = ("table2_cross_dataset", "table3_base_size", "table5_imbalanced")
     keys = [
