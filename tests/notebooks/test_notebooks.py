@@ -277,10 +277,12 @@ def test_the_ledger_has_every_claim_with_the_verdict_of_its_notebook(folder_of):
     claims = [claim.name for several in experiments.CLAIMS.values() for claim in several]
     assert ledger["claim"].tolist() == claims
     assert len(claims) >= 25
-    # At smoke all tables are measured, on too few images to decide.
-    assert set(ledger["verdict"]) == {"undecided"}
-    assert record_of(folder)["numbers"]["undecided"] == len(claims)
-    for row in ledger.itertuples():
+    # At smoke all tables are measured, but for one method, and on too few images to decide.
+    left_out = ledger["claim"].str.startswith("tgfuse")
+    assert set(ledger.loc[left_out, "verdict"]) == {"not measured"}
+    assert set(ledger.loc[~left_out, "verdict"]) == {"undecided"}
+    assert record_of(folder)["numbers"]["undecided"] == (~left_out).sum()
+    for row in ledger[~left_out].itertuples():
         judged = pd.read_csv(folder_of[row.notebook] / "claims.csv")
         assert (judged["claim"] == row.claim).sum() == row.undecided
 
