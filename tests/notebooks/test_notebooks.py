@@ -72,7 +72,8 @@ def test_every_record_says_that_scenes_are_rendered(folder_of):
     for folder in folder_of.values():
         record = record_of(folder)
         assert any("rendered scenes" in note for note in record["notes"])
-        assert {test["dataset"] for test in record["tests"]} == {"scenes"}
+        # Two score nothing: one counts patches, one gathers the others' verdicts.
+        assert {test["dataset"] for test in record["tests"]} <= {"scenes"}
         assert record["parameters"]["profile"] == "smoke"
         assert not {"data", "results"} & record["parameters"].keys()
 
