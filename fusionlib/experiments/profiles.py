@@ -264,7 +264,7 @@ PROFILES = {
             panels={"scenes": "0001N"},
         ),
         more=MoreTables(
-            steps=16,
+            steps=8,
             others={
                 "M3FD": OtherBase(TestSet("scenes", ("0004D", "0005N", "0006D")), 32, None),
                 "LLVIP": OtherBase(TestSet("scenes", ("0007N", "0008D", "0009N")), 32, None),
@@ -281,8 +281,8 @@ PROFILES = {
         ),
         # TGFuse has 137 million parameters: too many for a trial.
         table6={
-            "cddfuse": Retraining(32, 4, 3, 5e-4),
-            "mmdrfuse": Retraining(32, 8, 8, 1e-3),
+            "cddfuse": Retraining(32, 4, 2, 5e-4),
+            "mmdrfuse": Retraining(32, 8, 6, 1e-3),
         },
     ),
     "quick": Profile(
