@@ -1,5 +1,6 @@
 """Rows of a table to rows of numbers: train what is missing, score every run."""
 
+import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -74,15 +75,14 @@ def measure(
         data: folder that holds the datasets.
         workers: trainings at once.
         kept: a table of before, for runs that are not in the store; it counts
-            where it has all test images of a spec. Its protocol and
-            convention must be these.
+            where it has all test images of a spec, and where the record
+            beside it names this protocol and convention.
 
     Returns columns test_set, mode, trainable, seed, key, image and a column
     a metric.
     """
     check(rows, data)
-    words = {"image": str, "key": str}  # some look like numbers
-    before = pd.read_csv(kept, dtype=words) if kept and kept.is_file() else None
+    before = _read_kept(kept, protocol=protocol, convention=convention)
     specs = {spec.key: spec for row in rows for spec in row.specs}
     known = {} if before is None else {key: _kept(before, key, tests) for key in specs}
     train_all((spec for key, spec in specs.items() if known.get(key) is None), data, workers)
@@ -109,8 +109,19 @@ def _kept(before: pd.DataFrame, key: str, tests: Sequence[PairSet]) -> list[pd.D
         here = before[(before["key"] == key) & (before["test_set"] == test.dataset)]
         if here["image"].tolist() != list(test.names):
             return None
-        parts.append(here)
+        parts.append(here.loc[:, "image":])  # as `evaluate` has it: the metrics follow
     return parts
+
+
+def _read_kept(kept: Path | None, **conditions: str) -> pd.DataFrame | None:
+    """A table of before, if the record beside it names these conditions."""
+    if kept is None or not kept.is_file():
+        return None
+    record = kept.with_name("record.json")
+    told = json.loads(record.read_text("utf-8"))["parameters"] if record.is_file() else {}
+    if any(told.get(name) != value for name, value in conditions.items()):
+        return None
+    return pd.read_csv(kept, dtype={"image": str, "key": str})  # some look like numbers
 
 
 def histories(rows: Sequence[Row], data: str | Path | None = None) -> pd.DataFrame:
@@ -170,8 +181,8 @@ def by_protocol(
 
     Of a run that was trained elsewhere: the table `kept`, made there.
     """
-    if not run.finished and kept and kept.is_file():
-        return pd.read_csv(kept)
+    if not run.finished and (before := _read_kept(kept, convention=convention)) is not None:
+        return before
     means = [summary(evaluate(run, test, name, convention)) for name in protocols]
     table = pd.DataFrame(means)
     table.insert(0, "protocol", list(protocols))

@@ -176,21 +176,42 @@ def elsewhere(tmp_path, monkeypatch):
     return tmp_path
 
 
+def record(folder, protocol="whole+clip"):
+    report.write_record(folder, {"protocol": protocol, "convention": "bsp"}, {})
+
+
 def test_rows_of_another_machine_stand_for_runs_that_are_not_here(
     per_image, rows, test_set, elsewhere
 ):
     kept = elsewhere / "per_image.csv.gz"
-    report.write_table(per_image, kept)
+    report.write_table(per_image.assign(method="x")[["method", *per_image]], kept)
+    record(elsewhere)
     again = experiments.measure(rows, [test_set], "whole+clip", kept=kept)
     pd.testing.assert_frame_equal(again, per_image, rtol=1e-5)
     # Written once more the file is the same, byte for byte.
-    report.write_table(again, elsewhere / "again.csv.gz")
-    assert (elsewhere / "again.csv.gz").read_bytes() == kept.read_bytes()
+    report.write_table(again, kept)
+    first = kept.read_bytes()
+    again = experiments.measure(rows, [test_set], "whole+clip", kept=kept)
+    report.write_table(again, kept)
+    assert kept.read_bytes() == first
+
+
+def test_rows_of_another_protocol_do_not_stand_for_a_run(per_image, rows, test_set, elsewhere):
+    kept = elsewhere / "per_image.csv.gz"
+    report.write_table(per_image, kept)
+    for protocol in ("released", None):  # or no record at all
+        if protocol:
+            record(elsewhere, protocol)
+        else:
+            (elsewhere / "record.json").unlink()
+        with pytest.raises(TypeError, match="not callable"):  # it would train
+            experiments.measure(rows, [test_set], "whole+clip", kept=kept)
 
 
 def test_rows_that_lack_an_image_do_not_stand_for_a_run(per_image, rows, test_set, elsewhere):
     kept = elsewhere / "per_image.csv.gz"
     report.write_table(per_image.iloc[1:], kept)
+    record(elsewhere)
     with pytest.raises(TypeError, match="not callable"):  # it would train
         experiments.measure(rows, [test_set], "whole+clip", kept=kept)
 
@@ -200,6 +221,7 @@ def test_protocols_of_a_run_that_is_not_here(rows, test_set, elsewhere):
 
     kept = elsewhere / "protocols.csv"
     report.write_table(pd.DataFrame({"protocol": ["released"], "EN": [6.5]}), kept)
+    record(elsewhere)
     moved = experiments.by_protocol(open_run(rows[0].specs[0]), test_set, ("x",), kept=kept)
     assert moved["EN"].tolist() == [6.5]
 
