@@ -14,6 +14,7 @@ from torch import Tensor
 
 from fusionlib.data import Pair
 from fusionlib.errors import FusionError
+from fusionlib.files import write_whole
 from fusionlib.inference import fuse
 from fusionlib.report.style import save_figure, set_style
 from fusionlib.training import Run
@@ -127,7 +128,9 @@ def fused_panels(
     if missing:
         if not path.is_file():
             raise FusionError(f"{missing[0]} is not trained, and there is no {path.name} to show.")
-        return Image(filename=path)
+        made = path.read_bytes()
+        write_whole(path, lambda beside: beside.write_bytes(made))  # it is this run's result, too
+        return Image(data=made)
     images = {"infrared": pair.ir, "visible": pair.vi}
     for name, run in networks.items():
         images[name] = fuse(run.model(), pair.ir[None], pair.vi[None], protocol)[0]
