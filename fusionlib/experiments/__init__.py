@@ -3,6 +3,7 @@
 from fusionlib.experiments import (
     bsp,
     bsp_tables,
+    evolution,
     open_questions,
     relationships,
     table4,
@@ -43,6 +44,7 @@ __all__ = [
     "bsp",
     "bsp_tables",
     "by_protocol",
+    "evolution",
     "histories",
     "judge",
     "ledger",

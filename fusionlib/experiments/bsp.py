@@ -1,6 +1,7 @@
 """The runs behind Beyond Strict Pairing's tables and figures."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +20,7 @@ TABLE1_ROWS = (
     ("UPTP", 15000), ("SPTP", 15000), ("APTP", 15000),
 )  # fmt: skip
 
-
+BASELINES = ("bsp-cnn", "bsp-transformer", "bsp-gan")
 BATCH = 8  # of the released code; the paper does not print it
 
 
@@ -52,7 +53,8 @@ def table1(
         model: the baseline.
         data: folder that holds the datasets.
         seeds: of the rows whose T is the base's size; default the profile's.
-        steps: of every training; default the profile's length.
+        steps: of every training; default the profile's length of this
+            baseline: the CNN's may be longer than the others'.
         only: labels of rows, such as "UPTP 150, APTP 15,000"; default all.
             SPTP 150 is always there, since gains refer to it.
 
@@ -61,6 +63,7 @@ def table1(
     wanted = _labels(only)
     sizes = profile(name)
     smallest = min(sizes.pairs)
+    length = steps or (None if model == BASELINES[0] else sizes.more.steps)
     rows = []
     for mode, trainable in TABLE1_ROWS:
         if (mode, trainable) not in wanted:
@@ -74,7 +77,7 @@ def table1(
                 **base,
                 relation=PARADIGMS[mode],
                 pairs=sizes.pairs[trainable],
-                **({"steps": steps} if steps else sizes.length(trainable, BATCH)),
+                **({"steps": length} if length else sizes.length(trainable, BATCH)),
                 batch=BATCH,
                 precision=sizes.precision,
                 seed=seed,
@@ -86,10 +89,14 @@ def table1(
 
 
 def figure2(
-    name: str, model: str = "bsp-cnn", data: str | Path | None = None, seeds: int | None = None
+    name: str,
+    models: Sequence[str] = BASELINES,
+    data: str | Path | None = None,
+    seeds: int | None = None,
 ) -> list[Row]:
-    """Figure 2 follows the two rows of Table 1 whose T is the base's size."""
-    return [row for row in table1(name, model, data, seeds) if row.trainable == TABLE1_ROWS[0][1]]
+    """Figure 2 follows each baseline's two rows of Table 1 with the smallest T."""
+    rows = [row for model in models for row in table1(name, model, data, seeds, only="UPTP 150")]
+    return [row for row in rows if row.trainable == TABLE1_ROWS[0][1]]
 
 
 def first_steps(
@@ -112,12 +119,23 @@ def first_steps(
     )
 
 
+def length(rows: Sequence[Row]) -> str:
+    """How long the rows are trained, for captions: "800 steps each", for example."""
+    specs = [spec for row in rows for spec in row.specs]
+    if len(steps := {spec.total_steps for spec in specs}) == 1:
+        return f"{steps.pop():,} steps each"
+    if len(epochs := {spec.total_steps / spec.steps_per_epoch for spec in specs}) == 1:
+        return f"{epochs.pop():,.0f} epochs each"
+    return f"{min(steps):,} to {max(steps):,} steps"
+
+
 def describe(rows: list[Row]) -> pd.DataFrame:
     """What each row trains on, and for how long: a table to read."""
     specs = [row.specs[0] for row in rows]
     return pd.DataFrame(
         {
             "row": [row.label for row in rows],
+            "model": [spec.model for spec in specs],
             "relation": [spec.relation for spec in specs],
             "images": [len(spec.ir.images) for spec in specs],
             "stride": [spec.ir.stride for spec in specs],

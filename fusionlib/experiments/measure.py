@@ -1,15 +1,16 @@
 """Rows of a table to rows of numbers: train what is missing, score every run."""
 
-import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pandas as pd
+from torch import nn
 
 from fusionlib.data import PairSet
 from fusionlib.data.base import patch_count
 from fusionlib.evaluation import evaluate, summary
 from fusionlib.experiments.bsp import Row
+from fusionlib.experiments.kept import Kept
 from fusionlib.pairing import Draw
 from fusionlib.training import Run, Spec, open_run, plan, submit, train
 from fusionlib.training.planning import PROBED_STEPS
@@ -82,16 +83,17 @@ def measure(
     a metric.
     """
     check(rows, data)
-    before = _read_kept(kept, protocol=protocol, convention=convention)
+    before = Kept(kept, protocol=protocol, convention=convention)
     specs = {spec.key: spec for row in rows for spec in row.specs}
-    known = {} if before is None else {key: _kept(before, key, tests) for key in specs}
-    train_all((spec for key, spec in specs.items() if known.get(key) is None), data, workers)
+    known = {key: [before.scores(key, test) for test in tests] for key in specs}
+    missing = {key for key, parts in known.items() if any(part is None for part in parts)}
+    train_all((specs[key] for key in specs if key in missing), data, workers)
     parts = []
     for row in rows:
         for spec in row.specs:
             run = open_run(spec)
             for index, test in enumerate(tests):
-                if run.finished or known.get(spec.key) is None:
+                if run.finished or spec.key in missing:
                     scores = evaluate(run, test, protocol, convention)
                 else:
                     scores = known[spec.key][index]
@@ -102,36 +104,32 @@ def measure(
     return table[[*first, *table.columns.difference(first, sort=False)]]
 
 
-def _kept(before: pd.DataFrame, key: str, tests: Sequence[PairSet]) -> list[pd.DataFrame] | None:
-    """What a table of before holds of a run, a part a test set; None if not all."""
+def histories(
+    rows: Sequence[Row],
+    data: str | Path | None = None,
+    kept: Path | None = None,
+    workers: int | None = 1,
+) -> pd.DataFrame:
+    """Loss terms of every step of every run, trained where it is missing.
+
+    Args:
+        rows: of a table.
+        data: folder that holds the datasets.
+        kept: a table of before, also a smoothed one, for runs that are not in
+            the store.
+        workers: trainings at once, see `train_all`.
+
+    Returns columns step, epoch, the loss terms, model, mode, trainable, seed
+    and key.
+    """
+    before = Kept(kept)
+    courses = {spec.key: before.course(spec.key, spec.total_steps) for _, spec in _each(rows)}
+    train_all((spec for _, spec in _each(rows) if courses[spec.key] is None), data, workers)
     parts = []
-    for test in tests:
-        here = before[(before["key"] == key) & (before["test_set"] == test.dataset)]
-        if here["image"].tolist() != list(test.names):
-            return None
-        parts.append(here.loc[:, "image":])  # as `evaluate` has it: the metrics follow
-    return parts
-
-
-def _read_kept(kept: Path | None, **conditions: str) -> pd.DataFrame | None:
-    """A table of before, if the record beside it names these conditions."""
-    if kept is None or not kept.is_file():
-        return None
-    record = kept.with_name("record.json")
-    told = json.loads(record.read_text("utf-8"))["parameters"] if record.is_file() else {}
-    if any(told.get(name) != value for name, value in conditions.items()):
-        return None
-    return pd.read_csv(kept, dtype={"image": str, "key": str})  # some look like numbers
-
-
-def histories(rows: Sequence[Row], data: str | Path | None = None) -> pd.DataFrame:
-    """Loss terms of every step of every run: mode, trainable, seed, key, step, ..."""
-    parts = []
-    for row in rows:
-        for spec in row.specs:
-            run = train(spec, data)
-            names = {"mode": row.mode, "trainable": row.trainable, "seed": spec.seed}
-            parts.append(run.history().assign(**names, key=run.key))
+    for row, spec in _each(rows):
+        run = open_run(spec)
+        course = run.history() if run.finished else courses[spec.key]
+        parts.append(course.assign(**_names(row, spec)))
     return pd.concat(parts, ignore_index=True)
 
 
@@ -143,47 +141,75 @@ def snapshot_scores(
     convention: str = "bsp",
     data: str | Path | None = None,
     workers: int | None = 1,
+    kept: Path | None = None,
 ) -> pd.DataFrame:
     """Mean metrics of every snapshot of every run.
 
     With one worker a snapshot is scored as soon as it is written, else when
-    all is trained (see `train_all`).
+    all is trained (see `train_all`). kept: as `measure` takes it.
 
-    Returns columns mode, trainable, seed, key, step and a column a metric.
+    Returns columns model, mode, trainable, seed, key, step and a column a
+    metric.
     """
 
     check(rows, data)
+    before = Kept(kept, protocol=protocol, convention=convention)
+    known = {}
+    for _, spec in _each(rows):
+        course = before.course(spec.key, spec.total_steps, metrics) if before.knows(test) else None
+        if course is not None and tuple(course["step"]) == tuple(spec.snapshots):
+            known[spec.key] = course[["step", *metrics]]
     if workers != 1:
-        train_all((spec for row in rows for spec in row.specs), data, workers)
+        train_all((spec for _, spec in _each(rows) if spec.key not in known), data, workers)
 
     def score(run, step):
         return evaluate(run, test, protocol, convention, metrics, step, progress=False)
 
     parts = []
-    for row in rows:
-        for spec in row.specs:
+    for row, spec in _each(rows):
+        if open_run(spec).finished or spec.key not in known:
             run = train(spec, data, on_snapshot=score)
-            for step in spec.snapshots:
-                means = score(run, step)[list(metrics)].mean().to_dict()
-                names = {"mode": row.mode, "trainable": row.trainable, "seed": spec.seed}
-                parts.append({**names, "key": run.key, "step": step, **means})
-    return pd.DataFrame(parts)
+            means = [score(run, step)[list(metrics)].mean() for step in spec.snapshots]
+            course = pd.DataFrame(means).assign(step=spec.snapshots)
+        else:
+            course = known[spec.key]
+        parts.append(course.assign(**_names(row, spec)))
+    table = pd.concat(parts, ignore_index=True)
+    return table[["model", "mode", "trainable", "seed", "key", "step", *metrics]]
+
+
+def _each(rows: Sequence[Row]) -> list[tuple[Row, Spec]]:
+    return [(row, spec) for row in rows for spec in row.specs]
+
+
+def _names(row: Row, spec: Spec) -> dict:
+    """Columns that tell runs apart."""
+    return {
+        "model": spec.model,
+        "mode": row.mode,
+        "trainable": row.trainable,
+        "seed": spec.seed,
+        "key": spec.key,
+    }
 
 
 def by_protocol(
-    run: Run,
+    subject: nn.Module | Run,
     test: PairSet,
     protocols: Sequence[str],
     convention: str = "bsp",
     kept: Path | None = None,
+    keep: Path | None = None,
 ) -> pd.DataFrame:
-    """Mean metrics of one run under several protocols, a row a protocol.
+    """Mean metrics of one network under several protocols, a row a protocol.
 
-    Of a run that was trained elsewhere: the table `kept`, made there.
+    Of a run that was trained elsewhere: the table `kept`, made there. keep: as
+    `evaluate` takes it for a model.
     """
-    if not run.finished and (before := _read_kept(kept, convention=convention)) is not None:
+    before = Kept(kept, convention=convention).table
+    if isinstance(subject, Run) and not subject.finished and before is not None:
         return before
-    means = [summary(evaluate(run, test, name, convention)) for name in protocols]
+    means = [summary(evaluate(subject, test, name, convention, keep=keep)) for name in protocols]
     table = pd.DataFrame(means)
     table.insert(0, "protocol", list(protocols))
     return table

@@ -13,14 +13,13 @@ import pandas as pd
 
 from fusionlib.data import Pair, PairSet, open_pairs
 from fusionlib.data.base import PatchSource, patch_count, patch_source
-from fusionlib.experiments.bsp import BATCH
+from fusionlib.experiments.bsp import BASELINES, BATCH
 from fusionlib.experiments.profiles import profile, seed_range
 from fusionlib.pairing import PARADIGMS
 from fusionlib.progress import live_notebook
 from fusionlib.published import Table
 from fusionlib.training import Spec
 
-MODELS = ("bsp-cnn", "bsp-transformer", "bsp-gan")
 MODE, TRAINABLE = "UPTP", 15000  # of all three rows
 Specs = dict[str, tuple[Spec, ...]]  # model -> one a seed
 
@@ -49,7 +48,7 @@ def specs(
     name: str,
     data: str | Path | None = None,
     seeds: int | None = None,
-    models: Sequence[str] = MODELS,
+    models: Sequence[str] = BASELINES,
 ) -> Specs:
     """What is trained: model -> its specs, one a seed.
 

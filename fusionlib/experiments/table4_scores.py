@@ -12,14 +12,16 @@ from torch import nn
 from fusionlib import folders
 from fusionlib.data import PairSet
 from fusionlib.errors import FusionError
-from fusionlib.evaluation import METRICS, evaluate, evaluate_folders, summary
-from fusionlib.experiments.bsp import Row
-from fusionlib.experiments.measure import check, train_all
-from fusionlib.experiments.table4 import MODE, MODELS, TRAINABLE, Specs, Tests
+from fusionlib.evaluation import METRICS, evaluate, evaluate_folders
+from fusionlib.experiments.bsp import BASELINES, Row
+from fusionlib.experiments.kept import Kept
+from fusionlib.experiments.measure import by_protocol as means_by_protocol
+from fusionlib.experiments.measure import measure
+from fusionlib.experiments.table4 import MODE, TRAINABLE, Specs, Tests
 from fusionlib.models import load_released
 from fusionlib.models.released import RELEASED
 from fusionlib.settings import store_root, weights_root
-from fusionlib.training import Spec, open_run, train
+from fusionlib.training import Spec, open_run
 
 FIRST = ["test_set", "method", "weights", "listed", "seed", "key", "image"]
 
@@ -33,7 +35,7 @@ class Released:
 
 
 def released(
-    models: Sequence[str] = MODELS, fetch: bool = False
+    models: Sequence[str] = BASELINES, fetch: bool = False
 ) -> tuple[dict[str, Released], dict[str, str]]:
     """The baselines whose released weights are at hand, and why others are not.
 
@@ -75,20 +77,28 @@ def score_released(
     tests: Sequence[Tests],
     protocol: str = "released",
     convention: str = "bsp",
+    kept: Path | None = None,
 ) -> pd.DataFrame:
     """The authors' weights on all images at hand: one row an image.
+
+    kept: a table of before, for networks whose rows are not in the store.
 
     Returns columns test_set, method, weights ("released"), listed (whether the
     image is on the fixed list), seed, key (the folder of the rows), image and
     a column a metric.
     """
-    parts = [
-        evaluate(network.model, test.present, protocol, convention, keep=network.keep).assign(
-            **_names(test, name, "released"), key=network.keep.name
-        )
-        for name, network in networks.items()
-        for test in tests
-    ]
+    before = Kept(kept, protocol=protocol, convention=convention)
+    parts = []
+    for name, network in networks.items():
+        for test in tests:
+            key, scores = network.keep.name, None
+            if not network.keep.is_dir():
+                scores = before.scores(key, test.present)
+            if scores is None:
+                scores = evaluate(
+                    network.model, test.present, protocol, convention, keep=network.keep
+                )
+            parts.append(scores.assign(**_names(test, name, "released"), key=key))
     return joined(parts)
 
 
@@ -99,21 +109,21 @@ def score_trained(
     convention: str = "bsp",
     data: str | Path | None = None,
     workers: int | None = 1,
+    kept: Path | None = None,
 ) -> pd.DataFrame:
     """Train what is missing and score it on the lists: as `score_released`.
 
     workers: trainings at once, see `train_all`.
     """
-    check([Row(MODE, TRAINABLE, many) for many in trained.values()], data)
-    train_all((spec for many in trained.values() for spec in many), data, workers)
+    rows = [Row(MODE, TRAINABLE, many) for many in trained.values()]
+    listed = [test.listed for test in tests]
+    scores = measure(rows, listed, protocol, convention, data, workers, kept)
+    models = {spec.key: model for model, many in trained.items() for spec in many}
     parts = []
-    for model, many in trained.items():
-        for spec in many:
-            run = open_run(spec)
-            for test in tests:
-                scores = evaluate(run, test.listed, protocol, convention)
-                names = _names(test, model, "trained")
-                parts.append(scores.assign(**names | {"seed": spec.seed}, key=run.key))
+    for (key, dataset), part in scores.groupby(["key", "test_set"], sort=False):
+        test = next(test for test in tests if test.dataset == dataset)
+        names = _names(test, models[key], "trained") | {"seed": part["seed"].iloc[0]}
+        parts.append(part.drop(columns=["mode", "trainable"]).assign(**names))
     return joined(parts)
 
 
@@ -154,17 +164,19 @@ def joined(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
 
 
 def by_protocol(
-    subject: Released | Spec, test: PairSet, protocols: Sequence[str], convention: str = "bsp"
+    subject: Released | Spec,
+    test: PairSet,
+    protocols: Sequence[str],
+    convention: str = "bsp",
+    kept: Path | None = None,
 ) -> pd.DataFrame:
-    """Mean metrics of one network under several protocols, a row a protocol."""
-    means = []
-    for name in protocols:
-        if isinstance(subject, Released):
-            scores = evaluate(subject.model, test, name, convention, keep=subject.keep)
-        else:
-            scores = evaluate(train(subject), test, name, convention)
-        means.append({"protocol": name, **summary(scores)})
-    return pd.DataFrame(means)
+    """Mean metrics of one network under several protocols: see `measure.by_protocol`.
+
+    A spec must be trained, or be in `kept`.
+    """
+    if isinstance(subject, Released):
+        return means_by_protocol(subject.model, test, protocols, convention, keep=subject.keep)
+    return means_by_protocol(open_run(subject), test, protocols, convention, kept)
 
 
 def _at_hand(name: str) -> Path | None:

@@ -13,6 +13,7 @@ from fusionlib.report.curves import (
 )
 from fusionlib.report.evolution import browse_evolution, evolution_film, evolution_grid
 from fusionlib.report.ledger_figure import ledger_bars
+from fusionlib.report.pairing_figure import pairing_matrix
 from fusionlib.report.panels import fused_panels, panels, patch_grid, telling_boxes
 from fusionlib.report.record import results_folder, write_record, write_table
 from fusionlib.report.relation_figure import joint_histograms, relation_growth
@@ -35,9 +36,9 @@ from fusionlib.report.verdicts import count, numbers, verdicts
 __all__ = [
     "above_others", "browse", "browse_evolution", "compare", "compare_methods", "cost_panels",
     "count", "curve_ends", "evolution_film", "evolution_grid", "fused_panels", "gained",
-    "game_curves", "improvement_bars", "in_short", "joint_histograms", "ledger_bars", "markdown",
-    "method_numbers", "method_points", "method_sizes", "methods_table", "numbers", "panels",
-    "patch_grid", "points", "relation_growth", "results_folder", "save_figure", "smooth",
-    "styled_methods", "telling_boxes", "tolerance_check", "training_curves", "verdicts", "wide",
-    "write_record", "write_table",
+    "game_curves", "improvement_bars", "in_short", "joint_histograms", "ledger_bars",
+    "markdown", "method_numbers", "method_points", "method_sizes", "methods_table", "numbers",
+    "pairing_matrix", "panels", "patch_grid", "points", "relation_growth", "results_folder",
+    "save_figure", "smooth", "styled_methods", "telling_boxes", "tolerance_check",
+    "training_curves", "verdicts", "wide", "write_record", "write_table",
 ]  # fmt: skip

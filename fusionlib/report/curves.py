@@ -5,7 +5,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from fusionlib.report.style import PARADIGM_COLOURS, set_style
+from fusionlib.report.style import MODEL_TITLES, PARADIGM_COLOURS, set_style
 
 
 def points(comparison: pd.DataFrame, caption: str = "") -> Figure:
@@ -71,22 +71,33 @@ def training_curves(
     """Loss and a test metric over the steps, mean and range over seeds.
 
     Args:
-        losses: columns mode, seed, step, total.
-        scores: columns mode, seed, step and the metric's mean over images.
+        losses: columns model, mode, seed, step, total.
+        scores: columns model, mode, seed, step and the metric's mean over
+            images.
         metric: the column of `scores` to draw.
-        caption: stands below both panels.
+        caption: stands below the panels.
 
-    Returns the figure; its two panels are Figure 2's for one baseline.
+    Returns the figure: two panels a model, as Figure 2 has them.
     """
     set_style()
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
+    models = list(losses["model"].unique())
+    figure, axes = plt.subplots(
+        len(models), 2, figsize=(9, 2.6 * len(models) + 0.8), squeeze=False, layout="constrained"
+    )
     look = {"hue": "mode", "palette": PARADIGM_COLOURS, "errorbar": ("pi", 100)}
-    sns.lineplot(losses, x="step", y="total", ax=left, **look)
-    left.set(ylim=(0, None), xlabel="step", ylabel="total loss", title="training loss")
-    sns.lineplot(scores, x="step", y=metric, marker="o", ms=4, ax=right, legend=False, **look)
-    right.set(xlabel="step", ylabel=metric, title=f"{metric} on the test images")
-    left.legend(title=None, frameon=False)
-    for axis in (left, right):
+    letters = iter("abcdefghijklmnopqrstuvwxyz")
+    for model, (left, right) in zip(models, axes, strict=True):
+        name = MODEL_TITLES.get(model, model)
+        loss, score = losses[losses["model"] == model], scores[scores["model"] == model]
+        sns.lineplot(loss, x="step", y="total", ax=left, **look)
+        left.set(ylim=(0, None), ylabel="total loss")
+        left.set_title(f"({next(letters)}) {name}: training loss")
+        left.legend(title=None, frameon=False)
+        sns.lineplot(score, x="step", y=metric, marker="o", ms=4, ax=right, legend=False, **look)
+        right.set(ylabel=metric)
+        right.set_title(f"({next(letters)}) {name}: {metric} on the test images")
+    for axis in axes.flat:
+        axis.set(xlabel="step" if axis in axes[-1] else "")
         axis.grid(alpha=0.3)
     sns.despine(figure)
     figure.supxlabel(caption, fontsize="small")
@@ -131,7 +142,8 @@ def game_curves(losses: pd.DataFrame, caption: str) -> Figure:
 def smooth(losses: pd.DataFrame, by: list[str], points: int = 60) -> pd.DataFrame:
     """Mean of every loss over equal stretches of steps, about `points` a run.
 
-    Single steps jump with their batch and hide the course.
+    Single steps jump with their batch and hide the course. What was smoothed
+    before stays as it is.
 
     Args:
         losses: column step, the columns `by` that tell runs apart, and losses.
@@ -140,26 +152,27 @@ def smooth(losses: pd.DataFrame, by: list[str], points: int = 60) -> pd.DataFram
 
     Returns the same columns; `step` is the last step of each stretch.
     """
-    length = max(1, int(losses["step"].max()) // points)
-    last = (((losses["step"] - 1) // length + 1) * length).clip(upper=losses["step"].max())
+    end = losses.groupby(by, sort=False)["step"].transform("max")
+    length = (end // points).clip(lower=1)
+    last = (((losses["step"] - 1) // length + 1) * length).clip(upper=end)
     return losses.assign(step=last).groupby([*by, "step"], sort=False).mean().reset_index()
 
 
 def curve_ends(
     losses: pd.DataFrame, scores: pd.DataFrame, terms: list[str], metric: str
 ) -> pd.DataFrame:
-    """Where the curves end: mean and standard deviation over seeds, a row a paradigm.
+    """Where the curves end: mean and deviation over seeds, a row a model and paradigm.
 
     A loss is the mean of its last stretch; the metric is of the last step. With
     one seed there is no deviation, hence no column for it.
     """
     rows = []
-    for mode, curves in losses.groupby("mode", sort=False):
-        score = scores[scores["mode"] == mode]
+    for (model, mode), curves in losses.groupby(["model", "mode"], sort=False):
+        score = scores[(scores["model"] == model) & (scores["mode"] == mode)]
         ends = curves[curves["step"] == curves["step"].max()]
         values = {name: ends[name] for name in terms}
         values[metric] = score[score["step"] == score["step"].max()][metric]
-        row = {"mode": mode, "seeds": curves["seed"].nunique()}
+        row = {"model": model, "mode": mode, "seeds": curves["seed"].nunique()}
         for name, value in values.items():
             row[name] = value.mean()
             if row["seeds"] > 1:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+from IPython.display import Image as Picture
 from matplotlib.figure import Figure
 from PIL import Image, ImageDraw
 from torch import Tensor
@@ -14,7 +15,7 @@ from fusionlib.files import write_whole
 from fusionlib.images import to_uint8
 from fusionlib.progress import live_notebook
 from fusionlib.report.panels import smaller
-from fusionlib.report.style import save_figure, set_style
+from fusionlib.report.style import save_figure, set_style, stand_in
 
 Films = Mapping[str, Mapping[int, Tensor]]  # name -> step -> (1, H, W)
 WIDTH = 320  # of a picture, in pixels
@@ -47,8 +48,13 @@ def evolution_grid(films: Films, caption: str = "", most: int = 6) -> Figure:
     return figure
 
 
-def browse_evolution(films: Films, caption: str, path: Path) -> Figure | None:
-    """The grid, kept in `path`; in a live notebook a slider over the steps."""
+def browse_evolution(films: Films, caption: str, path: Path) -> Figure | Picture | None:
+    """The grid, kept in `path`; in a live notebook a slider over the steps.
+
+    Without a film, because the runs are elsewhere: the grid of before.
+    """
+    if not films:
+        return stand_in(path, "the film")
     grid = save_figure(evolution_grid(films, caption), path)
     if not live_notebook():
         return grid
@@ -69,7 +75,13 @@ def browse_evolution(films: Films, caption: str, path: Path) -> Figure | None:
 
 
 def evolution_film(films: Films, caption: str, path: Path, milliseconds: int = 700) -> None:
-    """Write a GIF: the trainings side by side, a frame a step; the last one stays longer."""
+    """Write a GIF: the trainings side by side, a frame a step; the last one stays longer.
+
+    Without a film, because the runs are elsewhere: the GIF of before stays.
+    """
+    if not films:
+        stand_in(path, "the film")
+        return
     frames = list(_frames(films, caption).values())
     durations = [milliseconds] * (len(frames) - 1) + [3 * milliseconds]
     first, *rest = (frame.convert("L") for frame in frames)

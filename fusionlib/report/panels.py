@@ -10,13 +10,12 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from skimage.filters import gaussian, sobel
 from skimage.transform import downscale_local_mean, resize
-from torch import Tensor
+from torch import Tensor, nn
 
 from fusionlib.data import Pair
 from fusionlib.errors import FusionError
-from fusionlib.files import write_whole
 from fusionlib.inference import fuse
-from fusionlib.report.style import save_figure, set_style
+from fusionlib.report.style import save_figure, set_style, stand_in
 from fusionlib.training import Run
 
 BOX_COLOURS = ("#e6194b", "#ffd000", "#2ecc40")
@@ -108,32 +107,34 @@ def _best_box(means: np.ndarray, size: int, taken: tuple[int, int] | None) -> tu
 
 
 def fused_panels(
-    networks: Mapping[str, Run], pair: Pair, protocol: str, caption: str, path: Path
+    networks: Mapping[str, Run | nn.Module],
+    pair: Pair,
+    protocol: str,
+    caption: str,
+    path: Path | None,
 ) -> Figure | Image:
-    """One pair, and what each run makes of it, drawn and written to `path`.
+    """One pair, and what each network makes of it, drawn and written to `path`.
 
     Where a run was trained elsewhere, its weights are not here: then the
     picture that was made there is shown.
 
     Args:
-        networks: runs by the name that stands above the panel.
+        networks: runs and models by the name that stands above the panel.
         pair: grey infrared and visible image.
         protocol: as `fusionlib.inference.fuse` takes it.
         caption: stands below; it names the data set.
-        path: the picture.
+        path: the picture; None writes none and leaves missing runs out.
 
     Raises FusionError for a missing run without a picture.
     """
-    missing = [name for name, run in networks.items() if not run.finished]
-    if missing:
-        if not path.is_file():
-            raise FusionError(f"{missing[0]} is not trained, and there is no {path.name} to show.")
-        made = path.read_bytes()
-        write_whole(path, lambda beside: beside.write_bytes(made))  # it is this run's result, too
-        return Image(data=made)
+    missing = [name for name, run in networks.items() if isinstance(run, Run) and not run.finished]
+    if missing and path is not None:
+        return stand_in(path, missing[0])
     images = {"infrared": pair.ir, "visible": pair.vi}
-    for name, run in networks.items():
-        images[name] = fuse(run.model(), pair.ir[None], pair.vi[None], protocol)[0]
+    for name, network in networks.items():
+        if name not in missing:
+            model = network.model() if isinstance(network, Run) else network
+            images[name] = fuse(model, pair.ir[None], pair.vi[None], protocol)[0]
     figure = panels(images, caption, telling_boxes(pair.ir, pair.vi))
     return save_figure(figure, path)
 

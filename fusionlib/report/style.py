@@ -4,16 +4,18 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import seaborn as sns
+from IPython.display import Image
 from matplotlib.figure import Figure
 
+from fusionlib.errors import FusionError
 from fusionlib.files import write_whole
 
 _COLOURS = sns.color_palette("colorblind")
-# The same colour for the same paradigm in every figure.
+# How figures call the baselines of Beyond Strict Pairing.
+MODEL_TITLES = {"bsp-cnn": "CNN", "bsp-transformer": "Transformer", "bsp-gan": "GAN"}
+# The same colour for the same paradigm, and for the same baseline, in every figure.
 PARADIGM_COLOURS = {"SPTP": _COLOURS[0], "UPTP": _COLOURS[1], "APTP": _COLOURS[2]}
-MODEL_COLOURS = dict(
-    zip(("bsp-cnn", "bsp-transformer", "bsp-gan"), (_COLOURS[k] for k in (3, 4, 9)), strict=True)
-)
+MODEL_COLOURS = dict(zip(MODEL_TITLES, (_COLOURS[k] for k in (3, 4, 9)), strict=True))
 
 
 def set_style() -> None:
@@ -31,3 +33,20 @@ def save_figure(figure: Figure, path: Path | None) -> Figure:
         write_whole(path, lambda beside: figure.savefig(beside, format="png"))
     plt.close(figure)
     return figure
+
+
+def stand_in(path: Path, missing: str) -> Image:
+    """The picture that was made where the runs are, for a machine that lacks them.
+
+    Args:
+        path: the picture; it is written once more, since it is also the
+            result of this machine.
+        missing: what is not trained here.
+
+    Raises FusionError where there is no such picture.
+    """
+    if not path.is_file():
+        raise FusionError(f"{missing} is not trained, and there is no {path.name} to show.")
+    made = path.read_bytes()
+    write_whole(path, lambda beside: beside.write_bytes(made))
+    return Image(data=made)

@@ -1,5 +1,7 @@
 """The runs of Table 1 and Figure 2, per profile, without training them."""
 
+import dataclasses
+
 import pytest
 
 from fusionlib.data.base import PatchSource
@@ -91,7 +93,36 @@ def test_rows_share_the_narrow_base_but_for_the_wide_strict_one(smoke):
 
 
 def test_figure_2_follows_the_rows_of_150_pairs(smoke):
-    assert bsp.figure2("smoke") == smoke[:2]
+    rows = bsp.figure2("smoke")
+    assert rows[:2] == smoke[:2]
+    assert [row.label for row in rows] == ["SPTP 150", "UPTP 150"] * 3
+    models = [row.specs[0].model for row in rows]
+    assert models == [name for name in bsp.BASELINES for _ in range(2)]
+    assert rows[4:] == bsp.table1("smoke", "bsp-gan")[:2]
+    assert bsp.figure2("smoke", ("bsp-cnn",), seeds=1) == bsp.table1("smoke", seeds=1)[:2]
+
+
+def test_all_but_the_cnn_may_be_trained_for_less(smoke):
+    lengths = {model: bsp.length(bsp.table1("smoke", model)) for model in bsp.BASELINES}
+    assert lengths == dict(
+        zip(bsp.BASELINES, ("30 steps each", *["8 steps each"] * 2), strict=True)
+    )
+    assert bsp.length(bsp.table1("smoke", "bsp-gan", steps=5)) == "5 steps each"
+
+
+def test_a_caption_says_how_long_rows_are_trained(smoke):
+    few, many = (
+        dataclasses.replace(smoke[2].specs[0], steps=None, epochs=3, pairs=n) for n in (16, 32)
+    )
+    assert (
+        bsp.length([bsp.Row("UPTP", 150, (few,)), bsp.Row("UPTP", 7500, (many,))])
+        == "3 epochs each"
+    )
+    more = dataclasses.replace(many, epochs=5)
+    assert (
+        bsp.length([bsp.Row("UPTP", 150, (few,)), bsp.Row("UPTP", 7500, (more,))])
+        == "6 to 20 steps"
+    )
 
 
 def test_the_table_is_described(smoke):

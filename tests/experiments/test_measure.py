@@ -71,6 +71,8 @@ def test_quick_names_its_images_so_that_a_complete_dataset_gives_the_same(data_r
         assert len(set(test.names)) == len(test.names)
     assert len(opened[0]) >= FEWEST_IMAGES  # or no claim could be judged
     assert quick.panel in opened[0].names
+    dataset, image = quick.abnormal
+    assert image in next(pairs for pairs in opened if pairs.dataset == dataset).names
     curve = quick.curve.open(data_root).names
     assert curve == quick.curve.names
     assert len(set(quick.wide)) == 34
@@ -87,13 +89,6 @@ def test_most_spreads_the_images_over_all_names():
     assert one == tuple(every[k * len(every) // 4] for k in range(4))
     many = experiments.profiles.TestSet("scenes", most=10**6).open(None, (32, 32))
     assert many.names == every
-
-
-def test_equal_steps_and_where_the_wide_base_is_from_are_in_the_note():
-    quick, paper = experiments.profile("quick"), experiments.profile("paper")
-    assert "same number of steps" in quick.rows_note
-    assert "34 scenes" in quick.rows_note
-    assert "same number of epochs" in paper.rows_note
 
 
 @pytest.mark.parametrize("test_set", ["MSRS", "LLVIP", "M3FD"])
@@ -176,8 +171,8 @@ def elsewhere(tmp_path, monkeypatch):
     return tmp_path
 
 
-def record(folder, protocol="whole+clip"):
-    report.write_record(folder, {"protocol": protocol, "convention": "bsp"}, {})
+def record(folder, test_set, protocol="whole+clip"):
+    report.write_record(folder, {"protocol": protocol, "convention": "bsp"}, {}, [test_set])
 
 
 def test_rows_of_another_machine_stand_for_runs_that_are_not_here(
@@ -185,7 +180,7 @@ def test_rows_of_another_machine_stand_for_runs_that_are_not_here(
 ):
     kept = elsewhere / "per_image.csv.gz"
     report.write_table(per_image.assign(method="x")[["method", *per_image]], kept)
-    record(elsewhere)
+    record(elsewhere, test_set)
     again = experiments.measure(rows, [test_set], "whole+clip", kept=kept)
     pd.testing.assert_frame_equal(again, per_image, rtol=1e-5)
     # Written once more the file is the same, byte for byte.
@@ -201,7 +196,7 @@ def test_rows_of_another_protocol_do_not_stand_for_a_run(per_image, rows, test_s
     report.write_table(per_image, kept)
     for protocol in ("released", None):  # or no record at all
         if protocol:
-            record(elsewhere, protocol)
+            record(elsewhere, test_set, protocol)
         else:
             (elsewhere / "record.json").unlink()
         with pytest.raises(TypeError, match="not callable"):  # it would train
@@ -211,9 +206,44 @@ def test_rows_of_another_protocol_do_not_stand_for_a_run(per_image, rows, test_s
 def test_rows_that_lack_an_image_do_not_stand_for_a_run(per_image, rows, test_set, elsewhere):
     kept = elsewhere / "per_image.csv.gz"
     report.write_table(per_image.iloc[1:], kept)
-    record(elsewhere)
+    record(elsewhere, test_set)
     with pytest.raises(TypeError, match="not callable"):  # it would train
         experiments.measure(rows, [test_set], "whole+clip", kept=kept)
+
+
+def test_rows_of_images_with_other_bytes_do_not_stand_for_a_run(
+    per_image, rows, test_set, elsewhere
+):
+    kept = elsewhere / "per_image.csv.gz"
+    report.write_table(per_image, kept)
+    record(elsewhere, open_pairs("scenes", "test", names=test_set.names, size=(48, 80)))
+    with pytest.raises(TypeError, match="not callable"):  # it would train
+        experiments.measure(rows, [test_set], "whole+clip", kept=kept)
+
+
+def test_courses_of_runs_that_are_not_here(store, per_image, rows, test_set, tmp_path):
+    scores = experiments.snapshot_scores(rows, test_set, ("SSIM",), "whole+clip")
+    losses = report.smooth(experiments.histories(rows), ["model", "mode", "seed", "key"])
+    report.write_table(scores, tmp_path / "curve.csv")
+    report.write_table(losses, tmp_path / "loss.csv")
+    record(tmp_path, test_set)
+    how = (rows, test_set, ("SSIM",))
+    curve, loss = tmp_path / "curve.csv", tmp_path / "loss.csv"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FUSIONLIB_STORE", str(tmp_path / "elsewhere"))
+        patch.setitem(experiments.measure.__globals__, "train", None)
+        again = experiments.snapshot_scores(*how, "whole+clip", kept=curve)
+        pd.testing.assert_frame_equal(again, scores, rtol=1e-5)
+        again = experiments.histories(rows, kept=loss)
+        pd.testing.assert_frame_equal(again[losses.columns], losses, check_dtype=False, rtol=1e-5)
+        # Another protocol, another metric, a course that ends early: each would train.
+        with pytest.raises(TypeError, match="not callable"):
+            experiments.snapshot_scores(*how, "released", kept=curve)
+        with pytest.raises(TypeError, match="not callable"):
+            experiments.snapshot_scores(rows, test_set, ("EN",), "whole+clip", kept=curve)
+        report.write_table(losses.iloc[:-1], loss)
+        with pytest.raises(TypeError, match="not callable"):
+            experiments.histories(rows, kept=loss)
 
 
 def test_protocols_of_a_run_that_is_not_here(rows, test_set, elsewhere):
@@ -221,7 +251,7 @@ def test_protocols_of_a_run_that_is_not_here(rows, test_set, elsewhere):
 
     kept = elsewhere / "protocols.csv"
     report.write_table(pd.DataFrame({"protocol": ["released"], "EN": [6.5]}), kept)
-    record(elsewhere)
+    record(elsewhere, test_set)
     moved = experiments.by_protocol(open_run(rows[0].specs[0]), test_set, ("x",), kept=kept)
     assert moved["EN"].tolist() == [6.5]
 
@@ -238,7 +268,9 @@ def test_snapshot_scores_hold_every_snapshot_and_end_where_the_table_does(
     store, per_image, rows, test_set
 ):
     scores = experiments.snapshot_scores(rows, test_set, ("SSIM", "EN"), "whole+clip")
-    assert list(scores.columns) == ["mode", "trainable", "seed", "key", "step", "SSIM", "EN"]
+    names = ["model", "mode", "trainable", "seed", "key", "step"]
+    assert list(scores.columns) == [*names, "SSIM", "EN"]
+    assert set(scores["model"]) == {"bsp-cnn"}
     assert list(scores["step"]) == [1, 2] * 3
     last = scores[scores["step"] == 2].set_index("key")
     means = per_image.groupby("key")[["SSIM", "EN"]].mean()

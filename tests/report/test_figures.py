@@ -88,7 +88,15 @@ def test_points_labels_each_test_set_with_its_own_rows(comparison):
 @pytest.fixture
 def losses():
     rows = [
-        {"mode": mode, "seed": seed, "step": step, "total": start / step + seed, "ssim": 0.5}
+        {
+            "model": model,
+            "mode": mode,
+            "seed": seed,
+            "step": step,
+            "total": start / step + seed,
+            "ssim": 0.5,
+        }
+        for model in ("bsp-cnn", "bsp-gan")
         for mode, start in (("SPTP", 4.0), ("UPTP", 8.0))
         for seed in (0, 1)
         for step in (1, 2, 4)
@@ -98,7 +106,7 @@ def losses():
 
 @pytest.fixture
 def scores(losses):
-    return losses.assign(SSIM=1 - losses["total"] / 100)[["mode", "seed", "step", "SSIM"]]
+    return losses.assign(SSIM=1 - losses["total"] / 100)[["model", "mode", "seed", "step", "SSIM"]]
 
 
 def test_game_curves_draw_every_seed_and_each_critic(losses):
@@ -118,7 +126,11 @@ def test_game_curves_draw_every_seed_and_each_critic(losses):
 
 def test_training_curves_are_means_with_the_range_over_seeds(losses, scores):
     figure = report.training_curves(losses, scores, "SSIM", "rendered scenes, 2 images")
-    left, right = figure.axes
+    assert [axis.get_title() for axis in figure.axes] == [
+        "(a) CNN: training loss", "(b) CNN: SSIM on the test images",
+        "(c) GAN: training loss", "(d) GAN: SSIM on the test images",
+    ]  # fmt: skip
+    left, right = figure.axes[:2]
     sptp, uptp = (line for line in lines_of(left) if len(line))
     np.testing.assert_allclose(sptp, [[1, 4.5], [2, 2.5], [4, 1.5]])
     np.testing.assert_allclose(uptp, [[1, 8.5], [2, 4.5], [4, 2.5]])
@@ -159,19 +171,20 @@ def test_smooth_never_goes_beyond_the_last_step():
 
 
 def test_curve_ends(losses, scores):
-    ends = report.curve_ends(losses, scores, ["total", "ssim"], "SSIM").set_index("mode")
-    assert list(ends.index) == ["SPTP", "UPTP"]
-    assert list(ends["seeds"]) == [2, 2]
-    assert list(ends["total"]) == [1.5, 2.5]
+    ends = report.curve_ends(losses, scores, ["total", "ssim"], "SSIM")
+    assert list(ends["model"]) == ["bsp-cnn"] * 2 + ["bsp-gan"] * 2
+    assert list(ends["mode"]) == ["SPTP", "UPTP"] * 2
+    assert list(ends["seeds"]) == [2] * 4
+    assert list(ends["total"]) == [1.5, 2.5] * 2
     np.testing.assert_allclose(ends["total std"], 0.5**0.5)
-    np.testing.assert_allclose(ends["SSIM"], [0.985, 0.975])
-    assert list(ends["ssim std"]) == [0, 0]
+    np.testing.assert_allclose(ends["SSIM"], [0.985, 0.975] * 2)
+    assert list(ends["ssim std"]) == [0] * 4
 
 
 def test_curve_ends_of_one_seed_have_no_deviation_and_no_nan(losses, scores):
     one = [table[table["seed"] == 1] for table in (losses, scores)]
     ends = report.curve_ends(*one, ["total"], "SSIM")
-    assert list(ends.columns) == ["mode", "seeds", "total", "SSIM"]
+    assert list(ends.columns) == ["model", "mode", "seeds", "total", "SSIM"]
     assert not ends.isna().any(axis=None)
 
 

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from fusionlib import report
 from fusionlib.data import open_pairs
 from fusionlib.errors import FusionError
+from fusionlib.models import create_model
 from fusionlib.training import open_run
 from tests.training.small import go, tiny
 
@@ -34,3 +35,9 @@ def test_they_are_drawn_where_the_runs_are_and_shown_where_not(store, monkeypatc
     assert isinstance(shown, Image)
     assert shown.data == made == path.read_bytes()
     assert path.stat().st_ino != before  # the runner wants to see it written
+    # Without a file to stand in for them, missing runs are left out.
+    networks = {"SPTP": open_run(spec), "model": create_model("bsp-cnn").eval()}
+    figure = report.fused_panels(networks, pair, "whole+clip", "scenes", None)
+    titles = [axis.get_title() for axis in figure.axes]
+    assert "model" in titles
+    assert "SPTP" not in titles

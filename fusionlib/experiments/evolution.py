@@ -1,0 +1,66 @@
+"""How the fused image of one pair changes while networks train (Figure 3)."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+from torch import Tensor
+
+from fusionlib.data import Pair
+from fusionlib.experiments.bsp import Row
+from fusionlib.experiments.kept import Kept
+from fusionlib.experiments.measure import train_all
+from fusionlib.inference import fuse
+
+Films = dict[str, dict[int, Tensor]]  # mode -> step -> (1, H, W)
+
+
+def films(
+    rows: Sequence[Row],
+    pair: Pair,
+    protocol: str,
+    data: str | Path | None = None,
+    workers: int | None = 1,
+    kept: Path | None = None,
+) -> Films:
+    """What every snapshot of each row's first run makes of a pair.
+
+    Trains what is missing; where `kept`, a table of distances, was made from
+    these runs on another machine, nothing is trained and there is no film.
+    """
+    specs = [row.specs[0] for row in rows]
+    before = Kept(kept, protocol=protocol)
+    if before.made_from(specs):
+        return {}
+    runs = train_all(specs, data, workers)
+    return {
+        row.mode: {
+            step: fuse(run.model(step), pair.ir[None], pair.vi[None], protocol)[0]
+            for step in run.steps
+        }
+        for row, run in zip(rows, runs, strict=True)
+    }
+
+
+def distances(films: Films, kept: Path | None = None) -> pd.DataFrame:
+    """Mean distance of images, in levels of 255: from each other, and from the last.
+
+    Without a film it is the table `kept`, made where the runs are.
+    """
+    if not films:
+        return Kept(kept).table
+    (first, one), (second, other) = films.items()
+    last = max(one)
+
+    def far(a: Tensor, b: Tensor) -> float:
+        return 255 * (a - b).abs().mean().item()
+
+    return pd.DataFrame(
+        {
+            "step": step,
+            f"{first} to {second}": far(one[step], other[step]),
+            f"{first} to its last": far(one[step], one[last]),
+            f"{second} to its last": far(other[step], other[last]),
+        }
+        for step in one
+    )

@@ -1,0 +1,65 @@
+"""Rows that another machine left in results/, for runs that are not here."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from fusionlib.data import PairSet
+from fusionlib.training import Spec, open_run
+
+
+class Kept:
+    """A table that was written where the runs are, read where they are not.
+
+    It counts only beside a record.json that names the same conditions, and
+    for test images of the bytes that this record names.
+
+    Args:
+        path: the table; None, or no file there, knows nothing.
+        **conditions: parameters that the record must name, such as protocol.
+    """
+
+    def __init__(self, path: Path | None, **conditions: str):
+        self.table: pd.DataFrame | None = None
+        self._fingerprints: set[str] = set()
+        self._runs: set[str] = set()
+        record = path.with_name("record.json") if path else None
+        if path is None or not path.is_file() or not record.is_file():
+            return
+        told = json.loads(record.read_text("utf-8"))
+        if all(told["parameters"].get(name) == value for name, value in conditions.items()):
+            # Some image names and keys look like numbers.
+            self.table = pd.read_csv(path, dtype={"image": str, "key": str})
+            self._fingerprints = {test["fingerprint"] for test in told["tests"]}
+            self._runs = {run["key"] for run in told["runs"]}
+
+    def made_from(self, specs: Sequence[Spec]) -> bool:
+        """Whether it was made from runs of these specs that are not all here."""
+        here = all(open_run(spec).finished for spec in specs)
+        return not here and self._runs >= {spec.key for spec in specs}
+
+    def knows(self, test: PairSet) -> bool:
+        """Whether these very images were scored."""
+        return test.fingerprint in self._fingerprints
+
+    def scores(self, key: str, test: PairSet) -> pd.DataFrame | None:
+        """A run's rows on a test set: image, metrics; None if one is missing."""
+        if not self.knows(test):
+            return None
+        here = self._of(key)
+        here = here[(here["test_set"] == test.dataset) & here["image"].isin(test.names)]
+        if here["image"].tolist() != list(test.names):
+            return None
+        return here.loc[:, "image":]  # as `evaluate` has it: the metrics follow
+
+    def course(self, key: str, last: int, columns: Sequence[str] = ()) -> pd.DataFrame | None:
+        """A run's rows over its steps: step, values; None if they do not reach `last`."""
+        if self.table is None or not {"step", *columns} <= set(self.table.columns):
+            return None
+        here = self._of(key).loc[:, "step":]
+        return here if len(here) and here["step"].iloc[-1] == last else None
+
+    def _of(self, key: str) -> pd.DataFrame:
+        return self.table[self.table["key"] == key]
