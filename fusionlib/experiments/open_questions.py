@@ -4,18 +4,21 @@
     draws                     drawn once, each epoch, or all in turn?
     few patches               bases of 3, 5 and 10 patches a side
     strange scenes            infrared and visible of different worlds
+    gains of baselines        does the GAN gain less than the others?
 
 Rows are named by a mode and T, as in the paper's tables, and trained with the
-CNN. The paper has none of them.
+CNN. The paper has none of them; the last question is answered by Table 1.
 """
 
 import dataclasses
 from pathlib import Path
 
+import pandas as pd
+
 from fusionlib.data import open_pairs
 from fusionlib.data.base import patch_source
-from fusionlib.experiments.bsp import BATCH, Row
-from fusionlib.experiments.bsp_tables import MODEL, SIDES, base_of
+from fusionlib.experiments.bsp import BASELINES, BATCH, TABLE1_ROWS, Row
+from fusionlib.experiments.bsp_tables import MODEL, SIDES, average_improvement, base_of
 from fusionlib.experiments.profiles import Profile, profile
 from fusionlib.training import Spec
 
@@ -98,6 +101,34 @@ def strange_scenes(name: str, data: str | Path | None = None) -> list[Row]:
 def _base(sizes: Profile, data: str | Path | None) -> dict:
     base = base_of(sizes, "MSRS", data)
     return {side: patch_source(base, side, sizes.patch, sizes.patch) for side in SIDES}
+
+
+# Baseline -> the notebook that measures its six rows.
+TABLE1_NOTEBOOKS = dict(
+    zip(BASELINES, ("table1_generalisation", "table1_transformer", "table1_gan"), strict=True)
+)
+
+
+def gains_of_baselines(results: Path, profile: str) -> pd.DataFrame:
+    """Average improvement over SPTP 150 of Table 1's other rows, per cent.
+
+    Args:
+        results: the root of the results.
+        profile: whose results; tables that are not there are left out.
+
+    Returns columns model, test_set, mode, trainable, paper and ours.
+    """
+    first, *others = TABLE1_ROWS
+    parts = []
+    for model, notebook in TABLE1_NOTEBOOKS.items():
+        file = results / "beyond_strict_pairing" / notebook / profile / "table.csv"
+        if file.is_file():
+            comparison = pd.read_csv(file)
+            there = set(zip(comparison["mode"], comparison["trainable"], strict=True))
+            gains = average_improvement(comparison, {row: first for row in others if row in there})
+            parts.append(gains.assign(model=model))
+    columns = ["model", "test_set", "mode", "trainable", "paper", "ours"]
+    return pd.concat(parts)[columns] if parts else pd.DataFrame(columns=columns)
 
 
 def _steps(sizes: Profile) -> int:

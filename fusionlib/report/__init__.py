@@ -1,7 +1,7 @@
 """Tables, figures and records that notebooks show and leave behind."""
 
 from fusionlib.report.browse import browse
-from fusionlib.report.compare import compare, gained, markdown, wide
+from fusionlib.report.compare import compare, gained, gains_by_model, markdown, wide
 from fusionlib.report.cost_figure import cost_panels
 from fusionlib.report.curves import (
     curve_ends,
@@ -36,9 +36,10 @@ from fusionlib.report.verdicts import count, numbers, verdicts
 __all__ = [
     "above_others", "browse", "browse_evolution", "compare", "compare_methods", "cost_panels",
     "count", "curve_ends", "evolution_film", "evolution_grid", "fused_panels", "gained",
-    "game_curves", "improvement_bars", "in_short", "joint_histograms", "ledger_bars",
-    "markdown", "method_numbers", "method_points", "method_sizes", "methods_table", "numbers",
-    "pairing_matrix", "panels", "patch_grid", "points", "relation_growth", "results_folder",
-    "save_figure", "smooth", "styled_methods", "telling_boxes", "tolerance_check",
-    "training_curves", "verdicts", "wide", "write_record", "write_table",
+    "gains_by_model", "game_curves", "improvement_bars", "in_short", "joint_histograms",
+    "ledger_bars", "markdown", "method_numbers", "method_points", "method_sizes",
+    "methods_table", "numbers", "pairing_matrix", "panels", "patch_grid", "points",
+    "relation_growth", "results_folder", "save_figure", "smooth", "styled_methods",
+    "telling_boxes", "tolerance_check", "training_curves", "verdicts", "wide", "write_record",
+    "write_table",
 ]  # fmt: skip

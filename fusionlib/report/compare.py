@@ -3,6 +3,7 @@
 import pandas as pd
 
 from fusionlib.published import Table
+from fusionlib.report.style import MODEL_TITLES
 from fusionlib.statistics import bootstrap
 
 INDEX = ["test_set", "mode", "trainable"]
@@ -70,6 +71,20 @@ def wide(comparison: pd.DataFrame, digits: int = 2) -> pd.DataFrame:
     """
     cells = comparison.copy()
     cells["cell"] = [cell(row.paper, row.ours, row.spread, digits) for row in cells.itertuples()]
+    return _table(cells)
+
+
+def gains_by_model(gains: pd.DataFrame) -> pd.DataFrame:
+    """Average improvements side by side: "paper | ours", per cent, a column a model.
+
+    gains: columns model, test_set, mode, trainable, paper and ours.
+    """
+    names = gains["model"].map(lambda model: MODEL_TITLES.get(model, model))
+    cells = gains.assign(metric=names)
+    cells["cell"] = [
+        f"{'—' if pd.isna(row.paper) else f'{row.paper:+.1f}'} | {row.ours:+.1f}"
+        for row in cells.itertuples()
+    ]
     return _table(cells)
 
 

@@ -1,7 +1,9 @@
 """Rows of the open questions: what differs between them, and nothing else."""
 
+import pandas as pd
 import pytest
 
+from fusionlib import report
 from fusionlib.experiments import open_questions as asked
 from fusionlib.experiments.measure import check
 
@@ -51,3 +53,23 @@ def test_strange_scenes_take_day_and_night_apart(data_root):
     assert {name[-1] for name in first.vi.images} == {"D"}
     assert rows["day ir, night vi"].ir.images == first.vi.images
     assert rows["rendered ir, night vi"].ir.dataset == "scenes"
+
+
+def test_gains_of_baselines_are_means_of_relative_gains(tmp_path):
+    assert asked.gains_of_baselines(tmp_path, "smoke").empty
+    for notebook, factor in (("table1_generalisation", 1.1), ("table1_gan", 1.2)):
+        rows = [
+            {"test_set": "scenes", "mode": mode, "trainable": pairs, "metric": metric,
+             "paper": None, "ours": value}
+            for metric in ("EN", "MI")
+            for mode, pairs, value in (("SPTP", 150, 2.0), ("UPTP", 7500, 2 * factor))
+        ]  # fmt: skip
+        folder = tmp_path / "beyond_strict_pairing" / notebook / "smoke"
+        folder.mkdir(parents=True)
+        pd.DataFrame(rows).to_csv(folder / "table.csv", index=False)
+    gains = asked.gains_of_baselines(tmp_path, "smoke")
+    assert gains["model"].tolist() == ["bsp-cnn", "bsp-gan"]
+    assert gains["mode"].tolist() == ["UPTP"] * 2
+    assert gains["ours"].tolist() == pytest.approx([10, 20])
+    shown = report.gains_by_model(gains)
+    assert shown.loc[("scenes", "UPTP 7,500")].to_dict() == {"CNN": "— | +10.0", "GAN": "— | +20.0"}
