@@ -7,15 +7,16 @@ import pandas as pd
 import pytest
 
 from fusionlib.errors import FusionError
-from fusionlib.report import readme
+from fusionlib.report import readme, readme_tables
 
 CHECKOUT = Path(__file__).parents[2]
+TABLE1 = f"{readme_tables.BSP}/table1_generalisation/quick"
 TEXT = f"# Title\n\nbefore\n\n{readme.BEGIN}\nold\n{readme.END}\n\nafter\n"
 
 
 @pytest.fixture
 def results(tmp_path):
-    table, figure = tmp_path / readme.TABLE1, tmp_path / readme.FIGURE2
+    table, figure = tmp_path / TABLE1, tmp_path / readme.FIGURE2
     table.mkdir(parents=True)
     figure.mkdir(parents=True)
     rows = [
@@ -27,8 +28,7 @@ def results(tmp_path):
         for metric in ("EN", "MI")
     ]  # fmt: skip
     pd.DataFrame(rows).to_csv(table / "table.csv", index=False)
-    counts = {"helps": {"supported": 3, "undecided": 1}, "equals": {"contradicted": 4}}
-    record = {"numbers": {"verdicts": counts}, "notes": ["profile quick"]}
+    record = {"notes": ["profile quick"]}
     (table / "record.json").write_text(json.dumps(record))
     (figure / "record.json").write_text(json.dumps({"notes": ["MSRS, 3 images"]}))
     speed = tmp_path / readme.SPEED
@@ -50,11 +50,41 @@ def test_section_shows_what_results_hold(results):
     assert "MSRS (21 images), LLVIP (33 images)" in section
     assert r"| MSRS | SPTP 150 | 6.54 \| 6.62 ± 0.012 | 6.54 \| 6.62 ± 0.012 |" in section
     assert r"| LLVIP | APTP 15,000 | 6.54 \| 6.62 | 6.54 \| 6.62 |" in section
-    assert "| claim | supported | contradicted | undecided |" in section
-    assert "| helps | 3 | 0 | 1 |" in section
-    assert "| equals | 0 | 4 | 0 |" in section
-    assert "profile quick." in section
+    assert "<summary>Table 1, CNN</summary>" in section
+    assert "33 images); profile quick\n" in section
     assert "MSRS, 3 images." in section
+    assert "panels.png" not in section  # a picture that is not there is not shown
+    (results / TABLE1 / "panels.png").touch()
+    assert f"results/{TABLE1}/panels.png" in readme.results_section(results)
+
+
+def test_claims_are_counted_and_listed(results):
+    assert "claims of" not in readme.results_section(results)
+    rows = [
+        {"where": "Table 1", "says": f"It helps {k}.", "verdict": verdict, "supported": yes,
+         "contradicted": no, "undecided": 1}
+        for k, (verdict, yes, no) in enumerate(
+            [("supported", 3, 0), ("undecided", 0, 0), ("not measured", None, None)] * 2
+        )
+    ]  # fmt: skip
+    pd.DataFrame(rows).to_csv(results / readme_tables.CLAIMS, index=False)
+    section = readme.results_section(results)
+    assert "**6 claims of Beyond Strict Pairing**" in section
+    assert "2 supported, 2 undecided, 2 not measured" in section
+    assert "| Table 1 | It helps 0. | supported | 3 / 0 / 1 |" in section
+    assert "| Table 1 | It helps 2. | not measured | 0 / 0 / 1 |" in section
+
+
+def test_methods_of_one_table_stand_below_each_other(results):
+    folder = results / readme_tables.BSP / "table6_other_methods" / "quick"
+    folder.mkdir(parents=True)
+    one = pd.read_csv(results / TABLE1 / "table.csv")
+    both = pd.concat([one.assign(method="cddfuse"), one.assign(method="tgfuse", ours=7.0)])
+    both.to_csv(folder / "table.csv", index=False)
+    (folder / "record.json").write_text(json.dumps({"notes": ["profile quick"]}))
+    section = readme.results_section(results)
+    assert r"| cddfuse | MSRS | SPTP 150 | 6.54 \| 6.62 ± 0.012 |" in section
+    assert r"| tgfuse | MSRS | SPTP 150 | 6.54 \| 7.00 ± 0.012 |" in section
 
 
 def test_models_are_shown_beside_their_published_form(results):
@@ -135,7 +165,7 @@ def test_updated_changes_only_what_is_between_the_marks(results):
 
 def test_updated_follows_the_results(results):
     before = readme.updated(TEXT, results)
-    table = results / readme.TABLE1 / "table.csv"
+    table = results / TABLE1 / "table.csv"
     pd.read_csv(table).assign(ours=7.0).to_csv(table, index=False)
     after = readme.updated(before, results)
     assert r"6.54 \| 7.00" in after
@@ -160,8 +190,8 @@ def test_main_writes_beside_the_results(results, monkeypatch):
 
 
 needs_results = pytest.mark.skipif(
-    not (CHECKOUT / "results" / readme.TABLE1).is_dir(),
-    reason=f"results/{readme.TABLE1} has not been measured yet",
+    not (CHECKOUT / "results" / TABLE1).is_dir(),
+    reason=f"results/{TABLE1} has not been measured yet",
 )
 
 

@@ -1,0 +1,96 @@
+"""README's folded tables of Beyond Strict Pairing, and the count of its claims."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+
+from fusionlib.report.compare import markdown, wide
+
+BSP = "beyond_strict_pairing"
+CLAIMS = "claims.csv"
+# Notebook -> what README calls it, and the figures beneath with their alternative texts.
+TABLES = {
+    "table1_generalisation": ("Table 1, CNN", {
+        "table1.png": "Table 1 as points: paper hollow, ours filled",
+        "panels.png": "An MSRS night scene through all six rows",
+        "abnormal.png": "Fog in M3FD through all six rows",
+    }),
+    "table1_transformer": ("Table 1, Transformer", {
+        "panels.png": "An MSRS night scene through all six rows",
+        "abnormal.png": "Fog in M3FD through all six rows",
+    }),
+    "table1_gan": ("Table 1, GAN", {
+        "panels.png": "An MSRS night scene through all six rows",
+        "abnormal.png": "Fog in M3FD through all six rows",
+    }),
+    "table2_cross_dataset": ("Table 2 and Figure 7, infrared and visible of different sets", {
+        "panels.png": "An MSRS night scene through networks that never saw a pair",
+    }),
+    "table3_base_size": ("Table 3 and Figure 1b, small bases", {
+        "fig1b.png": "Average improvement by the size of the base",
+    }),
+    "table5_imbalanced": ("Table 5 and Figure 9, half as many images of one modality", {
+        "panels.png": "An MSRS night scene through all rows",
+    }),
+    "table6_other_methods": ("Table 6, published methods retrained", {
+        "panels.png": "An MSRS night scene through the retrained methods",
+    }),
+    "table7_loss_ablation": ("Table 7 and Figure 10, the loss without some of its terms", {
+        "panels.png": "An MSRS night scene through five settings of the loss",
+    }),
+}  # fmt: skip
+
+
+def ledger(results: Path) -> list[str]:
+    """How many claims have which verdict, and each of them; nothing without the ledger."""
+    if not (results / CLAIMS).is_file():
+        return []
+    claims = pd.read_csv(results / CLAIMS)
+    counts = claims["verdict"].value_counts()
+    said = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
+    shown = claims[["where", "says", "verdict"]].copy()
+    tried = claims[["supported", "contradicted", "undecided"]].fillna(0).astype(int)
+    shown["supported / contradicted / undecided"] = [
+        " / ".join(map(str, row)) for row in tried.itertuples(index=False)
+    ]
+    return [
+        f"**{len(claims)} claims of Beyond Strict Pairing**, each a comparison of rows: {said}"
+        f" ([ledger](results/{CLAIMS})). Supported or contradicted needs 20 images, a paired 95 %"
+        " interval over images that leaves no doubt, and an effect above twice the deviation over"
+        " seeds.",
+        "",
+        *folded("Every claim with its verdict", markdown(shown.set_index("where"))),
+    ]
+
+
+def tables(results: Path) -> list[str]:
+    """Each measured table in a fold: paper | ours, its notes, its pictures."""
+    lines = []
+    for notebook, (title, pictures) in TABLES.items():
+        folder = results / BSP / notebook / "quick"
+        if not (folder / "table.csv").is_file():
+            continue
+        comparison = pd.read_csv(folder / "table.csv")
+        record = json.loads((folder / "record.json").read_text(encoding="utf-8"))
+        images = comparison.groupby("test_set", sort=False)["images"].max()
+        sets = ", ".join(f"{name} ({count:.0f} images)" for name, count in images.items())
+        text = [
+            f"paper | ours ± standard deviation over seeds; {sets}; {'; '.join(record['notes'])}"
+        ]
+        if "method" in comparison:
+            parts = {name: wide(part) for name, part in comparison.groupby("method", sort=False)}
+            shown = pd.concat(parts, names=["method"])
+        else:
+            shown = wide(comparison)
+        text += ["", markdown(shown)]
+        for name, alternative in pictures.items():
+            if (folder / name).is_file():
+                text += [f"![{alternative}](results/{BSP}/{notebook}/quick/{name})", ""]
+        lines += folded(title, "\n".join(text))
+    return lines
+
+
+def folded(title: str, text: str) -> list[str]:
+    """Lines that GitHub shows as one line to unfold."""
+    return ["<details>", f"<summary>{title}</summary>", "", text, "</details>", ""]
