@@ -10,6 +10,7 @@ from fusionlib.models import create_model, load_released
 from fusionlib.models.bsp_cnn import _GatedProduct
 from tests.models.literal_cnn import LiteralCNN, copy_weights
 from tests.models.literal_steps import check_steps
+from tests.models.small_images import images, off_by_autocast
 
 # Outputs of the authors' code on the top-left 128 x 128 patch.
 RELEASED = ("MSRS_00004N", "MSRS_00491D", "RoadScene_FLIR_00006", "RoadScene_FLIR_06660",
@@ -25,10 +26,6 @@ def model():
         if value.ndim == 1 and value.is_floating_point():
             value.copy_(torch.rand_like(value) + 0.5 * ("weight" in name or "var" in name))
     return model
-
-
-def images(height, width, batch=2, channels=1):
-    return torch.rand(2, batch, channels, height, width).unbind(0)
 
 
 def parameters(model):
@@ -178,10 +175,4 @@ def test_in_training_autocast_rounds_what_enters_and_leaves_float32():
 
 
 def test_under_autocast_it_gives_float32(model):
-    ir, vi = images(32, 32)
-    with torch.no_grad():
-        exact = model(ir, vi)
-        with torch.autocast("cpu", torch.bfloat16):
-            rounded = model(ir, vi)
-    assert rounded.dtype == torch.float32
-    assert (rounded - exact).abs().max() < 0.02
+    assert off_by_autocast(model, 32) < 0.02

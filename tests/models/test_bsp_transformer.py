@@ -8,16 +8,13 @@ from fusionlib.models import create_model, load_trained
 from fusionlib.models.bsp_transformer import ChannelAttention, LocalFusion, band
 from tests.models.literal_steps import check_steps
 from tests.models.literal_transformer import Attention, twin
+from tests.models.small_images import images, off_by_autocast
 
 
 @pytest.fixture(scope="module")
 def model():
     torch.manual_seed(1)
     return create_model("bsp-transformer").eval()
-
-
-def images(height, width, batch=2, channels=1, dtype=torch.float32):
-    return torch.rand(2, batch, channels, height, width, dtype=dtype).unbind(0)
 
 
 def test_number_of_parameters(model):
@@ -163,13 +160,7 @@ def test_in_eval_mode_an_image_does_not_depend_on_its_batch(model):
 
 
 def test_under_autocast_it_stays_close(model):
-    ir, vi = images(32, 32)
-    with torch.no_grad():
-        exact = model(ir, vi)
-        with torch.autocast("cpu", torch.bfloat16):
-            rounded = model(ir, vi)
-    assert rounded.dtype == torch.float32
-    assert (rounded - exact).abs().max() < 0.01
+    assert off_by_autocast(model, 32) < 0.01
 
 
 def test_the_sources_are_not_changed(model):
