@@ -15,8 +15,17 @@ def _product(_, a: torch.Size, b: torch.Size, **others) -> int:
     return 2 * a.numel() * b[-1]
 
 
-# Products into memory that is there already, which PyTorch's counter passes over.
-IN_PLACE = dict.fromkeys((torch.ops.aten.addmm_, torch.ops.aten.baddbmm_), _product)
+def _backward(grad, x, weight, bias, stride, padding, dilation, transposed, *others, **out) -> int:
+    """Operations of a convolution's backward pass: each gradient's are the forward pass's."""
+    wanted = others[2]  # whether the input's, the weights' and the bias's gradient
+    places = (x if transposed else grad)[2:].numel()
+    return 2 * sum(wanted[:2]) * x[0] * places * weight.numel()
+
+
+# What PyTorch's counter lacks: products into memory that is there already, which it passes
+# over, and groups of convolutions, which it takes for one in the backward pass.
+COUNTED = dict.fromkeys((torch.ops.aten.addmm_, torch.ops.aten.baddbmm_), _product)
+COUNTED[torch.ops.aten.convolution_backward] = _backward
 
 
 @dataclass(frozen=True)
@@ -57,7 +66,7 @@ def cost(model: nn.Module, height: int = 480, width: int = 640, channels: int = 
         )
     weights = list(model.parameters())
     black = torch.zeros(1, channels, height, width, device=weights[0].device if weights else "cpu")
-    counter = FlopCounterMode(display=False, custom_mapping=IN_PLACE)
+    counter = FlopCounterMode(display=False, custom_mapping=COUNTED)
     with torch.no_grad(), counter:
         copy.deepcopy(model).eval()(black, black)
     parameters = sum(values.numel() for values in weights)

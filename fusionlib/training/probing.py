@@ -17,7 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from fusionlib.data.base import load_base
 from fusionlib.errors import FusionError
-from fusionlib.models.cost import IN_PLACE
+from fusionlib.models.cost import COUNTED
 from fusionlib.training.recipes import recipe_of
 from fusionlib.training.spec import Spec
 from fusionlib.training.stacked import Stack
@@ -106,7 +106,7 @@ def measure_steps(
             base = load_base(spec.ir, spec.vi, data)
             trainings.append(recipe_of(spec)(open_run(spec), base, device))
         together = Stack(trainings) if len(trainings) > 1 else trainings[0]
-        counter = FlopCounterMode(display=False, custom_mapping=IN_PLACE)
+        counter = FlopCounterMode(display=False, custom_mapping=COUNTED)
         with counter:
             together.one_step()
         for _ in range(WARM_STEPS - 1):

@@ -11,11 +11,12 @@ import time
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
-from torch.utils.flop_counter import flop_registry
+from torch.utils.flop_counter import flop_registry, shape_wrapper
 
-from fusionlib.models.cost import IN_PLACE
+from fusionlib.models import cost
 
-COUNTED = flop_registry | IN_PLACE
+# The formulas want shapes; PyTorch's own are wrapped already.
+COUNTED = flop_registry | {name: shape_wrapper(count) for name, count in cost.COUNTED.items()}
 SIDE = 4096  # of the matrices
 COPIED = 1 << 29  # bytes
 

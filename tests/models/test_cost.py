@@ -3,10 +3,11 @@
 import pytest
 import torch
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from fusionlib.errors import FusionError
 from fusionlib.models import create_model
-from fusionlib.models.cost import cost
+from fusionlib.models.cost import COUNTED, cost
 from tests.models.literal_cnn import LiteralCNN
 
 
@@ -110,3 +111,17 @@ def test_the_model_is_left_as_it_was():
 def test_no_pixel_no_cost(size):
     with pytest.raises(FusionError, match="1 or more"):
         cost(Tiny(), *size)
+
+
+@pytest.mark.parametrize("kind", [nn.Conv2d, nn.ConvTranspose2d])
+@pytest.mark.parametrize("groups", [1, 2, 8])
+def test_each_gradient_of_a_convolution_takes_the_work_of_its_forward_pass(kind, groups):
+    layer, x = kind(8, 8, 3, padding=1, groups=groups), torch.rand(2, 8, 5, 6)
+    counts = []
+    for needed in (False, True):
+        counter = FlopCounterMode(display=False, custom_mapping=COUNTED)
+        with counter:
+            layer(x.requires_grad_(needed)).sum().backward()
+        counts.append(counter.get_total_flops())
+    forward = 2 * 2 * 5 * 6 * 8 * (8 // groups) * 9
+    assert counts == [2 * forward, 3 * forward]
