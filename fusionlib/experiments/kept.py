@@ -56,7 +56,7 @@ class Kept:
 
     def course(self, key: str, last: int, columns: Sequence[str] = ()) -> pd.DataFrame | None:
         """A run's rows over its steps: step, values; None if they do not reach `last`."""
-        if self.table is None or not {"step", *columns} <= set(self.table.columns):
+        if self.table is None or not {"key", "step", *columns} <= set(self.table.columns):
             return None
         here = self._of(key).loc[:, "step":]
         return here if len(here) and here["step"].iloc[-1] == last else None

@@ -241,9 +241,10 @@ def test_courses_of_runs_that_are_not_here(store, per_image, rows, test_set, tmp
             experiments.snapshot_scores(*how, "released", kept=curve)
         with pytest.raises(TypeError, match="not callable"):
             experiments.snapshot_scores(rows, test_set, ("EN",), "whole+clip", kept=curve)
-        report.write_table(losses.iloc[:-1], loss)
-        with pytest.raises(TypeError, match="not callable"):
-            experiments.histories(rows, kept=loss)
+        for other in (losses.iloc[:-1], losses.drop(columns="key")):
+            report.write_table(other, loss)
+            with pytest.raises(TypeError, match="not callable"):
+                experiments.histories(rows, kept=loss)
 
 
 def test_protocols_of_a_run_that_is_not_here(rows, test_set, elsewhere):
