@@ -203,11 +203,12 @@ def by_protocol(
 ) -> pd.DataFrame:
     """Mean metrics of one network under several protocols, a row a protocol.
 
-    Of a run that was trained elsewhere: the table `kept`, made there. keep: as
-    `evaluate` takes it for a model.
+    Of a run that was trained elsewhere, or a model whose rows are not here: the
+    table `kept`, made there. keep: as `evaluate` takes it for a model.
     """
     before = Kept(kept, convention=convention).table
-    if isinstance(subject, Run) and not subject.finished and before is not None:
+    here = subject.finished if isinstance(subject, Run) else keep is None or keep.is_dir()
+    if not here and before is not None:
         return before
     means = [summary(evaluate(subject, test, name, convention, keep=keep)) for name in protocols]
     table = pd.DataFrame(means)

@@ -175,7 +175,7 @@ def by_protocol(
     A spec must be trained, or be in `kept`.
     """
     if isinstance(subject, Released):
-        return means_by_protocol(subject.model, test, protocols, convention, keep=subject.keep)
+        return means_by_protocol(subject.model, test, protocols, convention, kept, subject.keep)
     return means_by_protocol(open_run(subject), test, protocols, convention, kept)
 
 

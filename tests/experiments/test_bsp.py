@@ -105,7 +105,7 @@ def test_figure_2_follows_the_rows_of_150_pairs(smoke):
 def test_all_but_the_cnn_may_be_trained_for_less(smoke):
     lengths = {model: bsp.length(bsp.table1("smoke", model)) for model in bsp.BASELINES}
     assert lengths == dict(
-        zip(bsp.BASELINES, ("30 steps each", *["8 steps each"] * 2), strict=True)
+        zip(bsp.BASELINES, ("30 steps each", *["4 steps each"] * 2), strict=True)
     )
     assert bsp.length(bsp.table1("smoke", "bsp-gan", steps=5)) == "5 steps each"
 
