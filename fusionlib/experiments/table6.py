@@ -13,6 +13,7 @@ from fusionlib import published
 from fusionlib.data import open_pairs
 from fusionlib.data.base import patch_source
 from fusionlib.experiments.bsp import Row
+from fusionlib.experiments.bsp_tables import average_improvement
 from fusionlib.experiments.profiles import profile
 from fusionlib.pairing import PARADIGMS
 from fusionlib.published import Table
@@ -64,3 +65,21 @@ def printed() -> Table:
     values = values.drop_duplicates(["model", "mode", "trainable", "metric"])
     both = pd.concat([values.assign(test_set=name) for name in SETS], ignore_index=True)
     return dataclasses.replace(table, values=both)
+
+
+def improvements(compared: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """Average improvement of the unpaired row over each strict one, per cent.
+
+    Args:
+        compared: method -> what `report.compare` returned.
+
+    Returns columns method, test_set, against (T of the strict row), paper
+    (recomputed from the printed cells) and ours.
+    """
+    strict, unpaired, many = ROWS
+    parts = []
+    for method, comparison in compared.items():
+        for other in (strict, many):
+            gains = average_improvement(comparison, {unpaired: other})
+            parts.append(gains.assign(method=method, against=other[1]))
+    return pd.concat(parts)[["method", "test_set", "against", "paper", "ours"]]
