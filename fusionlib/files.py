@@ -1,5 +1,6 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, and what tells them apart."""
 
+import hashlib
 import os
 import uuid
 from collections.abc import Callable
@@ -32,3 +33,8 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     finally:
         with suppress(OSError):  # there is none after a success, or where no folder could be made
             beside.unlink()
+
+
+def digest(path: Path) -> str:
+    """16 hex digits that tell a file's bytes from others."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]

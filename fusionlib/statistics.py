@@ -1,6 +1,7 @@
 """How sure a mean over images is: the paired bootstrap."""
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
 
 FEWEST_IMAGES = 20  # on fewer, nothing is told apart
@@ -25,3 +26,18 @@ def bootstrap(values: ArrayLike, level: float = 0.95, seed: int = 0) -> tuple[fl
     tail = (1 - level) / 2
     low, high = np.quantile(np.concatenate(means), (tail, 1 - tail))
     return float(low), float(high)
+
+
+def over_shared_seeds(row: pd.DataFrame, other: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The scores of two rows of a table, of the seeds that both were trained with.
+
+    Equal seeds began with equal weights, so what a seed adds to both cancels.
+    Rows without a common seed stay whole.
+
+    Args:
+        row, other: tables with a column seed.
+    """
+    shared = set(row["seed"]) & set(other["seed"])
+    if not shared:
+        return row, other
+    return row[row["seed"].isin(shared)], other[other["seed"].isin(shared)]

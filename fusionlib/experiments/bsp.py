@@ -8,10 +8,10 @@ from pathlib import Path
 import pandas as pd
 
 from fusionlib.data import open_pairs
-from fusionlib.data.base import patch_source
+from fusionlib.data.base import PatchSource, patch_count, patch_source
 from fusionlib.errors import FusionError
 from fusionlib.experiments.profiles import Profile, profile, seed_range
-from fusionlib.pairing import PARADIGMS
+from fusionlib.pairing import PARADIGMS, relation_size
 from fusionlib.training import Spec
 
 # Table 1: training paradigm and trainable pairs T, in the paper's order.
@@ -129,23 +129,47 @@ def length(rows: Sequence[Row]) -> str:
     return f"{min(steps):,} to {max(steps):,} steps"
 
 
-def describe(rows: list[Row]) -> pd.DataFrame:
-    """What each row trains on, and for how long: a table to read."""
+def describe(rows: list[Row], data: str | Path | None = None) -> pd.DataFrame:
+    """What each row trains on, and for how long: a table to read.
+
+    `met` is the share of all pairs of the relation that a training meets: how
+    many, where pairs are drawn anew, is an expectation.
+    """
     specs = [row.specs[0] for row in rows]
+    counts = [tuple(patch_count(s, data) for s in (spec.ir, spec.vi)) for spec in specs]
     return pd.DataFrame(
         {
             "row": [row.label for row in rows],
             "model": [spec.model for spec in specs],
             "relation": [spec.relation for spec in specs],
-            "images": [len(spec.ir.images) for spec in specs],
-            "stride": [spec.ir.stride for spec in specs],
+            "infrared": [_patches(spec.ir, n) for spec, (n, _) in zip(specs, counts, strict=True)],
+            "visible": [_patches(spec.vi, n) for spec, (_, n) in zip(specs, counts, strict=True)],
             "T": [spec.pairs for spec in specs],
+            "met": [round(_met(spec, n), 2) for spec, n in zip(specs, counts, strict=True)],
             "steps": [spec.total_steps for spec in specs],
             "epochs": [round(spec.total_steps / spec.steps_per_epoch, 2) for spec in specs],
+            "batch": [spec.batch for spec in specs],
+            "patch": [spec.ir.patch for spec in specs],
+            "lr": [spec.lr for spec in specs],
             "precision": [spec.precision for spec in specs],
             "runs": [" ".join(spec.key for spec in row.specs) for row in rows],
         }
     ).set_index("row")
+
+
+def _patches(source: PatchSource, count: int) -> str:
+    return f"{count} of {source.dataset}"
+
+
+def _met(spec: Spec, counts: tuple[int, int]) -> float:
+    """The share of a relation's pairs that a training meets."""
+    share = spec.pairs / relation_size(spec.relation, *counts)
+    epochs = spec.total_steps / spec.steps_per_epoch
+    if not spec.redraw:
+        return min(epochs, 1) * share
+    # What whole epochs leave out, and the last part of one.
+    whole, part = divmod(epochs, 1)
+    return 1 - (1 - share) ** whole * (1 - part * share)
 
 
 def _labels(only: str) -> set[tuple[str, int]]:

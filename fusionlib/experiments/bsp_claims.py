@@ -1,14 +1,16 @@
 """What Beyond Strict Pairing says in words of its tables, as claims that rows of numbers decide."""
 
-from fusionlib.experiments.bsp_tables import named
-from fusionlib.experiments.claims import Claim
+from itertools import pairwise
+
+from fusionlib.experiments.bsp_tables import CROSSED, named
+from fusionlib.experiments.claims import AVERAGE, FIVE, Claim
 from fusionlib.experiments.table4 import TRAINABLE
 
-FOUR = ("MI", "VIF", "Qabf", "SSIM")
+FOUR = FIVE[1:]  # the text grants that EN may fall
 TABLE1_CLAIMS = (
     Claim("unpaired-equals-paired", "BSP 4.2.1, Table 1 rows 1-2",
           "Trained on 150 unpaired patches a model scores nearly as on 150 pairs.",
-          ("UPTP", 150), ("SPTP", 150), "equal", ("EN", *FOUR)),
+          ("UPTP", 150), ("SPTP", 150), "equal", FIVE),
     Claim("fifty-fold-helps", "BSP 4.2.2, Table 1 rows 1 and 3",
           "Fifty times as many unpaired relations score higher than 150 pairs.",
           ("UPTP", 7500), ("SPTP", 150), "higher", FOUR),
@@ -17,14 +19,36 @@ TABLE1_CLAIMS = (
           ("UPTP", 15000), ("SPTP", 150), "higher", FOUR),
     Claim("unpaired-equals-hundred-fold-pairs", "BSP 4.2.2, Table 1 rows 4-5",
           "15,000 unpaired relations of 150 patches score nearly as 15,000 real pairs.",
-          ("UPTP", 15000), ("SPTP", 15000), "equal", ("EN", *FOUR)),
+          ("UPTP", 15000), ("SPTP", 15000), "equal", FIVE),
     Claim("arbitrary-equals-hundred-fold-pairs", "BSP 4.2.2, Table 1 rows 5-6",
           "15,000 arbitrary relations of 150 patches score nearly as 15,000 real pairs.",
-          ("APTP", 15000), ("SPTP", 15000), "equal", ("EN", *FOUR)),
+          ("APTP", 15000), ("SPTP", 15000), "equal", FIVE),
+    Claim("arbitrary-equals-unpaired", "BSP 4.2.2, Table 1 rows 4 and 6",
+          "15,000 arbitrary relations score nearly as 15,000 unpaired ones.",
+          ("APTP", 15000), ("UPTP", 15000), "equal", FIVE),
+    Claim("hundred-fold-pairs-help", "BSP Table 1, bold print of row 5",
+          "A hundred times as many real pairs score higher than 150 pairs.",
+          ("SPTP", 15000), ("SPTP", 150), "higher", FOUR),
+    Claim("arbitrary-helps", "BSP 4.2.2, Table 1, bold print of row 6",
+          "A hundred times as many arbitrary relations score higher than 150 pairs.",
+          ("APTP", 15000), ("SPTP", 150), "higher", FOUR),
+    Claim("more-unpaired-helps", "BSP 4.2.2, Table 1 rows 2-3",
+          "7,500 unpaired relations score higher than 150 unpaired ones.",
+          ("UPTP", 7500), ("UPTP", 150), "higher", FOUR),
+    Claim("still-more-unpaired-helps", "BSP 4.2.2, Table 1 rows 3-4",
+          "15,000 unpaired relations score higher than 7,500.",
+          ("UPTP", 15000), ("UPTP", 7500), "higher", FOUR),
+)  # fmt: skip
+# Of the Transformer alone.
+UNPAIRED_IS_BETTER = Claim(
+    "unpaired-beats-paired", "BSP 4.2.1, Table 1 rows 1-2",
+    "Trained on 150 unpaired patches it scores marginally better than on 150 pairs.",
+    ("UPTP", 150), ("SPTP", 150), "higher", FIVE,
 )  # fmt: skip
 
 _STRICT = ("SPTP MSRS+MSRS", 150)
-_WELL_CROSSED = (("M3FD", "MSRS"), ("M3FD", "LLVIP"), ("LLVIP", "MSRS"), ("MSRS", "LLVIP"))
+# "The first five"; the printed SSIM of LLVIP with M3FD lies below that of the pairs.
+_WELL_CROSSED = CROSSED[:5]
 TABLE2_CLAIMS = (
     *(
         Claim(
@@ -37,16 +61,6 @@ TABLE2_CLAIMS = (
             FOUR,
         )
         for infrared, visible in _WELL_CROSSED
-    ),
-    # The printed SSIM of this row lies below that of the pairs.
-    Claim(
-        "llvip-infrared-m3fd-visible-helps",
-        "BSP 4.2.2, Table 2",
-        "Infrared patches of LLVIP with visible ones of M3FD teach more than pairs.",
-        ("UPTP LLVIP+M3FD", 7500),
-        _STRICT,
-        "higher",
-        FOUR[:3],
     ),
     Claim(
         "last-crossing-helps-in-three",
@@ -78,20 +92,22 @@ TABLE3_CLAIMS = (
             (f"APTP of {size}", size**2),
             (f"SPTP of {size}", size),
             "higher",
-            ("EN", *FOUR) if size < 150 else FOUR,
+            FIVE if size < 150 else FOUR,
         )
         for size in _SIZES
     ),
-    # The printed gain in Qabf is larger for 150 patches.
-    Claim(
-        "small-bases-gain-more",
-        "BSP 4.2.2, Table 3",
-        "The fewer patches there are, the more arbitrary pairing gains.",
-        ("APTP of 15", 225),
-        ("SPTP of 15", 15),
-        "higher",
-        ("EN", "MI", "VIF", "SSIM"),
-        (("APTP of 150", 22500), ("SPTP of 150", 150)),
+    *(
+        Claim(
+            f"arbitrary-gains-more-of-{few}-than-of-{many}",
+            "BSP 4.2.2, Table 3",
+            f"Arbitrary pairing improves {few} patches by more per cent than {many}.",
+            (f"APTP of {few}", few**2),
+            (f"SPTP of {few}", few),
+            "higher",
+            (AVERAGE,),
+            ((f"APTP of {many}", many**2), (f"SPTP of {many}", many)),
+        )
+        for few, many in pairwise(_SIZES)
     ),
 )
 
@@ -144,54 +160,44 @@ TABLE7_CLAIMS = (
         _setting("V"),
         _setting("IV"),
         "higher",
-        ("EN", "Qabf", "SSIM"),
+        ("EN",),
     ),
     Claim(
-        "all-terms-beat-intensity",
+        "without-intensity-texture-is-kept",
         _WHERE7,
-        "All three terms do best: against intensity alone.",
-        _setting("V"),
+        "Without the intensity term visible texture and content are kept.",
+        _setting("IV"),
         _setting("I"),
         "higher",
-        ("VIF", "Qabf", "SSIM"),
+        ("VIF", "Qabf"),
     ),
-    Claim(
-        "all-terms-beat-two",
-        _WHERE7,
-        "All three terms do best: against no SSIM term.",
-        _setting("V"),
-        _setting("II"),
-        "higher",
-        ("VIF", "Qabf", "SSIM"),
-    ),
-    Claim(
-        "all-terms-beat-other-two",
-        _WHERE7,
-        "All three terms do best: against no gradient term.",
-        _setting("V"),
-        _setting("III"),
-        "higher",
-        ("VIF", "Qabf", "SSIM"),
+    *(
+        Claim(
+            f"all-terms-beat-{setting}",
+            _WHERE7,
+            f"All three terms together do best: against setting {named(setting)}.",
+            _setting("V"),
+            _setting(setting),
+            "higher",
+            FIVE,
+        )
+        for setting in ("I", "II", "III", "IV")
     ),
 )
 
 
-def _retrained(model: str, method: str, beaten: tuple[str, ...]) -> tuple[Claim, ...]:
-    """Table 6 of one method; `beaten` are the metrics whose printed value is the higher one."""
+def _retrained(model: str, method: str) -> tuple[Claim, ...]:
+    """Table 6 of one method; the text argues by the average improvement."""
     where = "BSP supplement 8.2, Table 6"
     return (
         Claim(f"{model}-gains-from-unpaired", where,
               f"{method} learns more from 15,000 unpaired relations than from 150 pairs.",
-              ("UPTP", 15000), ("SPTP", 150), "higher", ("EN", *FOUR)),
+              ("UPTP", 15000), ("SPTP", 150), "higher", (*FIVE, AVERAGE)),
         Claim(f"{model}-unpaired-beats-hundred-fold-pairs", where,
               f"{method} learns more from them even than from 15,000 real pairs.",
-              ("UPTP", 15000), ("SPTP", 15000), "higher", beaten),
+              ("UPTP", 15000), ("SPTP", 15000), "higher", (AVERAGE,)),
     )  # fmt: skip
 
 
-# The printed values are equal or lower in the metrics that are not named.
-TABLE6_CLAIMS = {
-    "cddfuse": _retrained("cddfuse", "CDDFuse", ("EN", "MI", "SSIM")),
-    "mmdrfuse": _retrained("mmdrfuse", "MMDRFuse", ("EN", "VIF", "Qabf", "SSIM")),
-    "tgfuse": _retrained("tgfuse", "TGFuse", ("EN", "MI", "VIF")),
-}
+METHODS = {"cddfuse": "CDDFuse", "mmdrfuse": "MMDRFuse", "tgfuse": "TGFuse"}
+TABLE6_CLAIMS = {model: _retrained(model, method) for model, method in METHODS.items()}

@@ -17,10 +17,12 @@ from fusionlib.data import PairSet, open_pairs
 from fusionlib.data.base import PatchSource, patch_source
 from fusionlib.experiments import table4
 from fusionlib.experiments.bsp import BATCH, Row
+from fusionlib.experiments.claims import AVERAGE, FIVE, gain, row_of
 from fusionlib.experiments.profiles import Profile, profile, seed_range
 from fusionlib.losses import BSPLoss
 from fusionlib.pairing import PARADIGMS
 from fusionlib.published import Table
+from fusionlib.statistics import bootstrap
 from fusionlib.training import Spec
 
 MODEL = "bsp-cnn"
@@ -145,27 +147,40 @@ def printed(number: int) -> Table:
 
 
 def average_improvement(
-    comparison: pd.DataFrame, against: Mapping[tuple[str, int], tuple[str, int]]
+    per_image: pd.DataFrame,
+    paper: Table,
+    model: str,
+    against: Mapping[tuple[str, int], tuple[str, int]],
 ) -> pd.DataFrame:
-    """Mean over the metrics of a row's relative gain, in per cent (Table 3).
+    """Mean over the five metrics of a row's relative gain, in per cent (Table 3).
 
     Args:
-        comparison: what `report.compare` returned.
+        per_image: what `measure` returned.
+        paper: the published table.
+        model: which of its models.
         against: row -> the row that it is compared with, as (mode, T).
 
     Returns a row a test set and row, with columns paper (recomputed from the
-    printed cells) and ours.
+    printed cells), ours (over the seeds that both rows have), and low and
+    high, its 95 % paired bootstrap interval over images.
     """
-    values = comparison.set_index(["test_set", "mode", "trainable", "metric"])[["paper", "ours"]]
-    values = values.sort_index()
+    printed = paper.values.query("model == @model").assign(seed=0, image="the mean")
+    printed = printed[printed["metric"].isin(FIVE)]
+    index = ["test_set", "mode", "trainable", "seed", "image"]
+    printed = printed.pivot_table(index=index, columns="metric", values="value").reset_index()
     rows = []
-    for test_set in dict.fromkeys(comparison["test_set"]):
+    for test_set, here in per_image.groupby("test_set", sort=False):
+        cells = printed[printed["test_set"] == test_set]
         for row, other in against.items():
-            here, there = values.loc[(test_set, *row)], values.loc[(test_set, *other)]
-            means = 100 * (here / there - 1).mean(skipna=False)
+            ours, _ = gain(row_of(here, row), row_of(here, other), AVERAGE)
+            low, high = bootstrap(ours)
             names = {"test_set": test_set, "mode": row[0], "trainable": row[1]}
-            rows.append(names | {"paper": means["paper"], "ours": means["ours"]})
-    return pd.DataFrame(rows)
+            values = {"paper": None, "ours": ours.mean(skipna=False), "low": low, "high": high}
+            if len(cells):
+                of_paper, _ = gain(row_of(cells, row), row_of(cells, other), AVERAGE)
+                values["paper"] = of_paper.mean()
+            rows.append(names | values)
+    return pd.DataFrame(rows).astype({"paper": float})
 
 
 def base_of(sizes: Profile, dataset: str, data: str | Path | None) -> PairSet:

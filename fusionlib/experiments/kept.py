@@ -1,20 +1,21 @@
 """Rows that another machine left in results/, for runs that are not here."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from fusionlib.data import PairSet
-from fusionlib.training import Spec, open_run
+from fusionlib.files import digest
 
 
 class Kept:
     """A table that was written where the runs are, read where they are not.
 
-    It counts only beside a record.json that names the same conditions, and
-    for test images of the bytes that this record names.
+    It counts only beside a record.json that names the same conditions and this
+    very table (one that was written since, in a run that did not come to its
+    end, is another), and for test images of the bytes that this record names.
 
     Args:
         path: the table; None, or no file there, knows nothing.
@@ -29,16 +30,17 @@ class Kept:
         if path is None or not path.is_file() or not record.is_file():
             return
         told = json.loads(record.read_text("utf-8"))
-        if all(told["parameters"].get(name) == value for name, value in conditions.items()):
+        same = told.get("tables", {}).get(path.name) == digest(path)
+        given = told["parameters"]
+        if same and all(given.get(name) == value for name, value in conditions.items()):
             # Some image names and keys look like numbers.
             self.table = pd.read_csv(path, dtype={"image": str, "key": str})
             self._fingerprints = {test["fingerprint"] for test in told["tests"]}
             self._runs = {run["key"] for run in told["runs"]}
 
-    def made_from(self, specs: Sequence[Spec]) -> bool:
-        """Whether it was made from runs of these specs that are not all here."""
-        here = all(open_run(spec).finished for spec in specs)
-        return not here and self._runs >= {spec.key for spec in specs}
+    def made_from(self, keys: Iterable[str]) -> bool:
+        """Whether it was made from these runs, among others."""
+        return self._runs >= set(keys)
 
     def knows(self, test: PairSet) -> bool:
         """Whether these very images were scored."""

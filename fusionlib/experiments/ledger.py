@@ -19,6 +19,7 @@ from fusionlib.experiments.bsp_claims import (
     TABLE5_CLAIMS,
     TABLE6_CLAIMS,
     TABLE7_CLAIMS,
+    UNPAIRED_IS_BETTER,
 )
 from fusionlib.experiments.claims import Claim
 from fusionlib.statistics import FEWEST_IMAGES
@@ -32,7 +33,7 @@ def _of_baseline(name: str) -> tuple[Claim, ...]:
 # Notebook -> the claims that it judges.
 CLAIMS: Mapping[str, Sequence[Claim]] = {
     "beyond_strict_pairing/table1_generalisation": TABLE1_CLAIMS,
-    "beyond_strict_pairing/table1_transformer": _of_baseline("transformer"),
+    "beyond_strict_pairing/table1_transformer": (*_of_baseline("transformer"), UNPAIRED_IS_BETTER),
     "beyond_strict_pairing/table1_gan": _of_baseline("gan"),
     "beyond_strict_pairing/table2_cross_dataset": TABLE2_CLAIMS,
     "beyond_strict_pairing/table3_base_size": TABLE3_CLAIMS,
@@ -42,7 +43,11 @@ CLAIMS: Mapping[str, Sequence[Claim]] = {
     ),
     "beyond_strict_pairing/table7_loss_ablation": TABLE7_CLAIMS,
 }
+SHOWN = ("metric", "test_set", "paper", "effect", "low", "high")
 VERDICTS = ("supported", "contradicted", "undecided", "not measured")
+COLUMNS = (
+    "claim", "where", "says", "notebook", *VERDICTS[:3], "images", "test_sets", *SHOWN, "verdict",
+)  # fmt: skip
 
 
 def ledger(results: Path, profile: str) -> pd.DataFrame:
@@ -54,8 +59,9 @@ def ledger(results: Path, profile: str) -> pd.DataFrame:
 
     Returns columns claim, where, says, notebook, supported, contradicted,
     undecided (how many comparisons), images (the most of a comparison),
-    effect (of the first comparison) with its interval low, high and its
-    metric and test set, verdict.
+    test_sets (those with images enough for a verdict), metric, test_set,
+    paper, effect, low and high of the comparison that decided (the first of
+    several), verdict.
     """
     rows = []
     for notebook, claims in CLAIMS.items():
@@ -64,9 +70,8 @@ def ledger(results: Path, profile: str) -> pd.DataFrame:
         for claim in claims:
             here = judged[judged["claim"] == claim.name]
             row = {"claim": claim.name, "where": claim.where, "says": claim.says}
-            row["notebook"] = notebook
-            rows.append(row | _summed(here))
-    return pd.DataFrame(rows)
+            rows.append(row | {"notebook": notebook} | _summed(here))
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def _summed(judged: pd.DataFrame) -> dict:
@@ -74,12 +79,17 @@ def _summed(judged: pd.DataFrame) -> dict:
         return {"verdict": "not measured"}
     counts = judged["verdict"].value_counts()
     summed = {name: int(counts.get(name, 0)) for name in VERDICTS[:3]}
-    first = judged.iloc[0]
-    shown = {name: first[name] for name in ("metric", "test_set", "effect", "low", "high")}
     enough = judged[judged["images"] >= FEWEST_IMAGES]
     verdict = "undecided"
     if summed["contradicted"]:
         verdict = "contradicted"
     elif len(enough) and (enough["verdict"] == "supported").all():
         verdict = "supported"
-    return summed | {"images": int(judged["images"].max())} | shown | {"verdict": verdict}
+    # What decided stands before what is undecided only for want of images.
+    decided = pd.concat([enough[enough["verdict"] == verdict], enough, judged]).iloc[0]
+    shown = {name: decided[name] for name in SHOWN}
+    sets = {
+        "images": int(judged["images"].max()),
+        "test_sets": " ".join(enough["test_set"].unique()),
+    }
+    return summed | sets | shown | {"verdict": verdict}

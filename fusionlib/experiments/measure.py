@@ -206,10 +206,13 @@ def by_protocol(
     Of a run that was trained elsewhere, or a model whose rows are not here: the
     table `kept`, made there. keep: as `evaluate` takes it for a model.
     """
-    before = Kept(kept, convention=convention).table
-    here = subject.finished if isinstance(subject, Run) else keep is None or keep.is_dir()
-    if not here and before is not None:
-        return before
+    before = Kept(kept, convention=convention)
+    if isinstance(subject, Run):
+        elsewhere = not subject.finished and before.made_from([subject.key])
+    else:
+        elsewhere = keep is not None and not keep.is_dir()
+    if elsewhere and before.table is not None and list(before.table["protocol"]) == list(protocols):
+        return before.table
     means = [summary(evaluate(subject, test, name, convention, keep=keep)) for name in protocols]
     table = pd.DataFrame(means)
     table.insert(0, "protocol", list(protocols))

@@ -15,19 +15,25 @@ from pathlib import Path
 
 import pandas as pd
 
+from fusionlib import published
 from fusionlib.data import open_pairs
 from fusionlib.data.base import patch_source
+from fusionlib.experiments import bsp_tables
 from fusionlib.experiments.bsp import BASELINES, BATCH, TABLE1_ROWS, Row
 from fusionlib.experiments.bsp_tables import MODEL, SIDES, average_improvement, base_of
 from fusionlib.experiments.profiles import Profile, profile
 from fusionlib.training import Spec
+
+_ALL_OF_60 = 5  # of Table 3's rows, two a size
 
 
 def iterations_or_diversity(name: str, data: str | Path | None = None) -> list[Row]:
     """T and ten times T: equal epochs, and T for as many steps as ten times T.
 
     If the third row scores as the second, the gain of more pairs an epoch is
-    a gain of more steps.
+    a gain of more steps. The rows of T keep the pairs of their first epoch:
+    drawn anew each epoch, they would meet as many pairs in the end as ten
+    times T.
 
     Args:
         name: the profile.
@@ -36,38 +42,44 @@ def iterations_or_diversity(name: str, data: str | Path | None = None) -> list[R
     sizes = profile(name)
     few, many, epochs = sizes.pairs[150], 10 * sizes.pairs[150], sizes.questions.epochs
     base = _base(sizes, data)
-    steps = epochs * (many // BATCH)
+    steps, kept = epochs * (many // BATCH), {"redraw": False}
     return [
-        _row(sizes, f"{epochs} epochs", few, base, "unpaired", epochs=epochs),
+        _row(sizes, f"{epochs} epochs", few, base, "unpaired", epochs=epochs, **kept),
         _row(sizes, f"{epochs} epochs", many, base, "unpaired", epochs=epochs),
-        _row(sizes, f"{steps:,} steps", few, base, "unpaired", steps=steps),
+        _row(sizes, f"{steps:,} steps", few, base, "unpaired", steps=steps, **kept),
     ]
 
 
 def draws(name: str, data: str | Path | None = None) -> list[Row]:
     """Arbitrary pairs drawn once, drawn each epoch, and all of them in turn.
 
+    Of Table 3's base of 60 patches, whose pairs can all be met; the last row
+    is that table's.
+
     Args: as `iterations_or_diversity`.
     """
     sizes = profile(name)
-    few = sizes.pairs[150]
-    base = {side: dataclasses.replace(s, first=few) for side, s in _base(sizes, data).items()}
+    all_in_turn = bsp_tables.table3(name, data, 1)[_ALL_OF_60]
+    (spec,) = all_in_turn.specs
+    few = sizes.more.bases[60]
+    base = {"ir": spec.ir, "vi": spec.vi}
     steps = _steps(sizes)
     return [
         _row(sizes, "drawn once", few, base, "arbitrary", steps=steps, redraw=False),
         _row(sizes, "drawn each epoch", few, base, "arbitrary", steps=steps),
-        _row(sizes, "all in turn", few**2, base, "arbitrary", steps=steps),
+        dataclasses.replace(all_in_turn, mode="all in turn", trainable=spec.pairs),
     ]
 
 
 def few_patches(name: str, data: str | Path | None = None) -> list[Row]:
-    """All pairs of 3, 5 and 10 patches a side, far below the paper's 150.
+    """All pairs of 3, 5 and 10 patches a side, beside Table 3's 150.
 
     Args: as `iterations_or_diversity`.
     """
     sizes = profile(name)
-    rows = []
-    for size in (3, 5, 10):
+    whole = bsp_tables.table3(name, data, 1)[-1]
+    rows = [dataclasses.replace(whole, mode=f"{sizes.more.bases[150]} patches")]
+    for size in (10, 5, 3):
         base = {side: dataclasses.replace(s, first=size) for side, s in _base(sizes, data).items()}
         row = _row(sizes, f"{size} patches", size**2, base, "arbitrary", steps=_steps(sizes))
         rows.append(row)
@@ -75,11 +87,14 @@ def few_patches(name: str, data: str | Path | None = None) -> list[Row]:
 
 
 def strange_scenes(name: str, data: str | Path | None = None) -> list[Row]:
-    """Infrared of one world with visible of another.
+    """Infrared of one world with visible of another, beside pairs of one world.
+
+    The first row is Table 5's row of strict pairs.
 
     Args: as `iterations_or_diversity`.
     """
     sizes = profile(name)
+    paired = bsp_tables.table5(name, data, 1)[0]
     worlds = sizes.questions
     sides = {
         "night": open_pairs(sizes.train, "train", data, worlds.night, sizes.size),
@@ -87,7 +102,7 @@ def strange_scenes(name: str, data: str | Path | None = None) -> list[Row]:
         "rendered": open_pairs("scenes", "train", names=worlds.rendered, size=worlds.rendered_size),
     }
     pairs = sizes.pairs[7500]
-    rows = []
+    rows = [dataclasses.replace(paired, mode="paired")]
     for infrared, visible in (("night", "day"), ("day", "night"), ("rendered", "night")):
         base = {
             side: patch_source(sides[world], side, sizes.patch, sizes.patch)
@@ -116,18 +131,19 @@ def gains_of_baselines(results: Path, profile: str) -> pd.DataFrame:
         results: the root of the results.
         profile: whose results; tables that are not there are left out.
 
-    Returns columns model, test_set, mode, trainable, paper and ours.
+    Returns columns model, test_set, mode, trainable, paper, ours, low, high.
     """
     first, *others = TABLE1_ROWS
-    parts = []
+    paper, parts = published.load("bsp", 1), []
     for model, notebook in TABLE1_NOTEBOOKS.items():
-        file = results / "beyond_strict_pairing" / notebook / profile / "table.csv"
+        file = results / "beyond_strict_pairing" / notebook / profile / "per_image.csv.gz"
         if file.is_file():
-            comparison = pd.read_csv(file)
-            there = set(zip(comparison["mode"], comparison["trainable"], strict=True))
-            gains = average_improvement(comparison, {row: first for row in others if row in there})
+            per_image = pd.read_csv(file, dtype={"image": str, "key": str})
+            there = set(zip(per_image["mode"], per_image["trainable"], strict=True))
+            against = {row: first for row in others if row in there}
+            gains = average_improvement(per_image, paper, model, against)
             parts.append(gains.assign(model=model))
-    columns = ["model", "test_set", "mode", "trainable", "paper", "ours"]
+    columns = ["model", "test_set", "mode", "trainable", "paper", "ours", "low", "high"]
     return pd.concat(parts)[columns] if parts else pd.DataFrame(columns=columns)
 
 

@@ -57,6 +57,15 @@ def specs(name: str, data: str | Path | None = None) -> dict[str, list[Row]]:
     return rows
 
 
+def lengths(methods: dict[str, list[Row]]) -> list[str]:
+    """How each method is trained, for captions."""
+    firsts = {name: rows[0].specs[0] for name, rows in methods.items()}
+    return [
+        f"{name} {s.total_steps:,} steps of {s.batch} pairs of {s.ir.patch}x{s.ir.patch}"
+        for name, s in firsts.items()
+    ]
+
+
 def printed() -> Table:
     """The printed table; its values stand for MSRS too, and no row twice."""
     table = published.load("bsp", 6)
@@ -67,19 +76,20 @@ def printed() -> Table:
     return dataclasses.replace(table, values=both)
 
 
-def improvements(compared: dict[str, pd.DataFrame]) -> pd.DataFrame:
+def improvements(parts: dict[str, pd.DataFrame], paper: Table) -> pd.DataFrame:
     """Average improvement of the unpaired row over each strict one, per cent.
 
     Args:
-        compared: method -> what `report.compare` returned.
+        parts: method -> what `measure` returned of its rows.
+        paper: what `printed` returned.
 
     Returns columns method, test_set, against (T of the strict row), paper
-    (recomputed from the printed cells) and ours.
+    (recomputed from the printed cells), ours, low and high.
     """
     strict, unpaired, many = ROWS
-    parts = []
-    for method, comparison in compared.items():
+    tables = []
+    for method, per_image in parts.items():
         for other in (strict, many):
-            gains = average_improvement(comparison, {unpaired: other})
-            parts.append(gains.assign(method=method, against=other[1]))
-    return pd.concat(parts)[["method", "test_set", "against", "paper", "ours"]]
+            gains = average_improvement(per_image, paper, method, {unpaired: other})
+            tables.append(gains.assign(method=method, against=other[1]))
+    return pd.concat(tables)[["method", "test_set", "against", "paper", "ours", "low", "high"]]

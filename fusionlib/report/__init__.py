@@ -15,7 +15,7 @@ from fusionlib.report.evolution import browse_evolution, evolution_film, evoluti
 from fusionlib.report.ledger_figure import ledger_bars
 from fusionlib.report.pairing_figure import pairing_matrix
 from fusionlib.report.panels import fused_panels, panels, patch_grid, telling_boxes
-from fusionlib.report.record import results_folder, write_record, write_table
+from fusionlib.report.record import results_folder, results_root, write_record, write_table
 from fusionlib.report.relation_figure import joint_histograms, relation_growth
 from fusionlib.report.style import save_figure
 from fusionlib.report.table4 import (
@@ -39,7 +39,7 @@ __all__ = [
     "gains_by_model", "game_curves", "improvement_bars", "in_short", "joint_histograms",
     "ledger_bars", "markdown", "method_numbers", "method_points", "method_sizes",
     "methods_table", "numbers", "pairing_matrix", "panels", "patch_grid", "points",
-    "relation_growth", "results_folder", "save_figure", "smooth", "styled_methods",
-    "telling_boxes", "tolerance_check", "training_curves", "verdicts", "wide", "write_record",
-    "write_table",
+    "relation_growth", "results_folder", "results_root", "save_figure", "smooth",
+    "styled_methods", "telling_boxes", "tolerance_check", "training_curves", "verdicts", "wide",
+    "write_record", "write_table",
 ]  # fmt: skip

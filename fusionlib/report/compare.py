@@ -4,7 +4,7 @@ import pandas as pd
 
 from fusionlib.published import Table
 from fusionlib.report.style import MODEL_TITLES
-from fusionlib.statistics import bootstrap
+from fusionlib.statistics import bootstrap, over_shared_seeds
 
 INDEX = ["test_set", "mode", "trainable"]
 
@@ -28,24 +28,25 @@ def compare(
         seeds, spread               standard deviation of the seeds' means
                                     (NaN with one seed)
         images                      how many
-        paper_gain, gain            against the baseline row
+        paper_gain, gain            against the baseline row, ours over the
+                                    seeds that both rows have
         gain_low, gain_high         95 % paired bootstrap interval of the gain
                                     over images, seeds averaged
     """
-    printed, known = {}, per_image.columns[per_image.columns.get_loc("image") + 1 :]
+    printed, names = {}, per_image.columns[per_image.columns.get_loc("image") + 1 :]
     if table is not None:
         printed = table.values.query("model == @model").set_index([*INDEX, "metric"])["value"]
-        known = table.metrics
-    metrics = [name for name in known if name in per_image]
+        names = table.metrics
+    metrics = [name for name in names if name in per_image]
     rows = []
     for test_set, here in per_image.groupby("test_set", sort=False):
-        by_image = here.groupby(["mode", "trainable", "image"], sort=False)[metrics].mean()
-        reference = by_image.loc[baseline]
+        reference = here[(here["mode"] == baseline[0]) & (here["trainable"] == baseline[1])]
         for (mode, trainable), row in here.groupby(["mode", "trainable"], sort=False):
             seeds = row.groupby("seed")[metrics].mean()
-            ours = by_image.loc[(mode, trainable)]
+            ours = _by_image(row, metrics)
+            one, other = (_by_image(part, metrics) for part in over_shared_seeds(row, reference))
             for metric in metrics:
-                gains = ours[metric] - reference[metric]
+                gains = one[metric] - other[metric]
                 low, high = bootstrap(gains)
                 place = (test_set, mode, trainable)
                 paper = printed.get((*place, metric))
@@ -61,6 +62,10 @@ def compare(
     result = pd.DataFrame(rows)
     result.insert(6, "difference", result["ours"] - result["paper"].astype(float))
     return result.astype({"paper": float, "paper_gain": float})
+
+
+def _by_image(row: pd.DataFrame, metrics: list[str]) -> pd.DataFrame:
+    return row.groupby("image", sort=False)[metrics].mean()
 
 
 def wide(comparison: pd.DataFrame, digits: int = 2) -> pd.DataFrame:

@@ -47,8 +47,9 @@ def points(comparison: pd.DataFrame, caption: str = "") -> Figure:
 def improvement_bars(improvement: pd.DataFrame, caption: str = "") -> Figure:
     """Average improvement in per cent of each row, paper (hollow) beside ours.
 
-    `improvement` has columns mode, paper and ours, such as
-    `bsp_tables.average_improvement` returns for one test set.
+    `improvement` has columns mode, paper and ours, and low and high for bars of
+    uncertainty, such as `bsp_tables.average_improvement` returns for one test
+    set.
     """
     set_style()
     figure, axis = plt.subplots(figsize=(5.5, 3.2), layout="constrained")
@@ -56,6 +57,14 @@ def improvement_bars(improvement: pd.DataFrame, caption: str = "") -> Figure:
     places = range(len(improvement))
     axis.bar([p - 0.2 for p in places], improvement["paper"], 0.36, fc="white", ec=colour, lw=1.5)
     axis.bar([p + 0.2 for p in places], improvement["ours"], 0.36, fc=colour, ec=colour, lw=1.5)
+    if "low" in improvement:
+        reach = [
+            improvement["ours"] - improvement["low"],
+            improvement["high"] - improvement["ours"],
+        ]
+        axis.errorbar(
+            [p + 0.2 for p in places], improvement["ours"], reach, fmt="none", ecolor="0.3"
+        )
     axis.axhline(0, color="0.4", lw=0.8)
     axis.set_xticks(places, improvement["mode"])
     axis.set_ylabel("average improvement, %")

@@ -130,7 +130,8 @@ def fused_panels(
     """
     missing = [name for name, run in networks.items() if isinstance(run, Run) and not run.finished]
     if missing and path is not None:
-        return stand_in(path, missing[0])
+        keys = (run.key for run in networks.values() if isinstance(run, Run))
+        return stand_in(path, missing[0], keys)
     images = {"infrared": pair.ir, "visible": pair.vi}
     for name, network in networks.items():
         if name not in missing:

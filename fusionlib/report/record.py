@@ -11,7 +11,7 @@ import pandas as pd
 
 from fusionlib import settings
 from fusionlib.data import PairSet
-from fusionlib.files import write_whole
+from fusionlib.files import digest, write_whole
 from fusionlib.training import Run
 from fusionlib.training.provenance import provenance
 
@@ -32,6 +32,16 @@ def results_folder(notebook: str, profile: str, results: str = "") -> Path:
     return folder
 
 
+def results_root(folder: Path, notebook: str, profile: str) -> Path:
+    """The root of the results that a notebook's folder belongs to.
+
+    Where the folder is of the reader's own choice: the usual root.
+    """
+    usual = Path(notebook) / profile
+    inside = folder.resolve().as_posix().endswith(f"/{usual.as_posix()}")
+    return folder.resolve().parents[len(usual.parts) - 1] if inside else settings.results_root()
+
+
 def write_table(table: pd.DataFrame, path: Path) -> None:
     """Write a CSV, compressed where the name ends in .gz, the same bytes each time."""
     content = table.to_csv(index=False, float_format="%.6g").encode()
@@ -49,7 +59,7 @@ def write_record(
     notes: Sequence[str] = (),
     summary: str = "",
 ) -> dict:
-    """Write record.json and return it.
+    """Write record.json and return it; it also holds the digests of all tables.
 
     Args:
         folder: the notebook's results folder.
@@ -75,6 +85,7 @@ def write_record(
             for t in tests
         ],
         "runs": [_told(run) if run.finished else told[run.key] for run in runs],
+        "tables": {file.name: digest(file) for file in sorted(folder.glob("*.csv*"))},
         "provenance": provenance(),
         "seconds": round(time.monotonic() - _STARTED, 1),
     }

@@ -83,21 +83,32 @@ def test_average_improvement_is_the_papers_own_column():
     """Table 3 prints it; of 150 patches it can't follow from the printed cells."""
     table = bsp_tables.printed(3)
     cells = table.values[table.values["metric"] != "Avg.Imp."]
-    comparison = cells.assign(paper=cells["value"], ours=2 * cells["value"])
+    wide = cells.pivot(index=["test_set", "mode", "trainable"], columns="metric", values="value")
+    # Two images on either side of twice the printed mean.
+    per_image = pd.concat(
+        (2 * wide.astype(float) * factor).reset_index().assign(image=name, seed=0)
+        for name, factor in (("a", 0.9), ("b", 1.1))
+    )
     against = {(f"APTP of {n}", n * n): (f"SPTP of {n}", n) for n in (15, 30, 60, 150)}
-    found = bsp_tables.average_improvement(comparison, against)
+    found = bsp_tables.average_improvement(per_image, table, "bsp-cnn", against)
     assert found["paper"].round(2).tolist() == [8.89, 5.17, 4.35, 3.76]
     assert found["ours"].tolist() == pytest.approx(found["paper"].tolist())
     figure = report.improvement_bars(found, "as printed")
     assert [bar.get_height() for bar in figure.axes[0].patches[:4]] == found["paper"].tolist()
 
 
-def test_a_metric_that_is_missing_leaves_no_improvement():
-    values = pd.DataFrame(
-        [("MSRS", mode, 1, metric, paper, 1.0)
-         for mode in ("a", "b") for metric, paper in (("EN", 2.0), ("MI", float("nan")))],
-        columns=["test_set", "mode", "trainable", "metric", "paper", "ours"],
-    )  # fmt: skip
-    (row,) = bsp_tables.average_improvement(values, {("a", 1): ("b", 1)}).itertuples()
+def test_improvement_on_a_set_that_the_paper_lacks_and_with_a_metric_that_is_missing():
+    names = [("SPTP of 15", 15), ("APTP of 15", 225)]
+    rows = [
+        {"test_set": "scenes", "mode": mode, "trainable": pairs, "image": image, "seed": 0,
+         **dict.fromkeys(("EN", "MI", "VIF", "Qabf", "SSIM"), 1.0)}
+        for mode, pairs in names for image in "ab"
+    ]  # fmt: skip
+    per_image, table = pd.DataFrame(rows), bsp_tables.printed(3)
+    against = {names[1]: names[0]}
+    (row,) = bsp_tables.average_improvement(per_image, table, "bsp-cnn", against).itertuples()
     assert pd.isna(row.paper)
     assert row.ours == 0
+    per_image.loc[0, "MI"] = float("nan")
+    (row,) = bsp_tables.average_improvement(per_image, table, "bsp-cnn", against).itertuples()
+    assert pd.isna(row.ours)

@@ -41,12 +41,12 @@ def rows(mode, trainable, gain, images=40, seeds=(0.0,), wobble=0.01, test_set="
 def verdict(claim, gain, spread=0.0, images=40, wobble=0.01):
     half = spread / 2**0.5  # of two seeds this far from their mean the deviation is `spread`
     per_image = pd.concat(
-        [rows(*claim.row, gain, images, wobble=wobble),
+        [rows(*claim.row, gain, images, (0.0, 0.0), wobble),
          rows(*claim.against, 0.0, images, (-half, half), wobble=0.0)]
     )  # fmt: skip
     (row,) = judge(per_image, (claim,), TABLE, "bsp-cnn").itertuples()
     assert row.effect == pytest.approx(gain)
-    assert row.seed_spread == pytest.approx(spread)
+    assert row.seed_error == pytest.approx(spread)  # each row is a mean of two
     assert row.images == images
     return row.verdict
 
@@ -70,20 +70,21 @@ def test_higher(gain, spread, images, wobble, wanted):
     assert verdict(HIGHER, gain, spread, images, wobble) == wanted
 
 
-# The margin of EN between UPTP 150 and SPTP 150 is 0.05: 6.59 - 6.54 on MSRS.
+# The margin of EN between UPTP 150 and SPTP 150 is 0.06: 6.59 - 6.54 on MSRS, and rounding.
 @pytest.mark.parametrize(
     ("gain", "spread", "images", "wobble", "wanted"),
     [
         (0.0, 0.01, 40, 0.01, "supported"),
-        (0.04, 0.01, 40, 0.01, "supported"),  # an effect, but within the margin
-        (-0.04, 0.01, 40, 0.01, "supported"),
-        (0.04, 0.01, 18, 0.01, "undecided"),  # fewer than 20 images
-        (0.0, 0.026, 40, 0.01, "undecided"),  # twice the seeds' spread is more than the margin
-        (0.04, 0.01, 40, 0.05, "undecided"),  # the interval reaches over the margin
-        (0.06, 0.01, 40, 0.01, "contradicted"),  # wholly beyond it
-        (-0.06, 0.01, 40, 0.01, "contradicted"),
-        (0.06, 0.031, 40, 0.01, "undecided"),  # beyond, but seeds differ as much
-        (0.06, 0.01, 40, 0.1, "undecided"),
+        (0.03, 0.01, 40, 0.01, "supported"),  # an effect, but within the margin
+        (-0.03, 0.01, 40, 0.01, "supported"),
+        (0.03, 0.01, 18, 0.01, "undecided"),  # fewer than 20 images
+        (0.0, 0.031, 40, 0.01, "undecided"),  # twice the seeds' error is more than the margin
+        (0.03, 0.014, 40, 0.01, "undecided"),  # and so is the effect with it
+        (0.03, 0.01, 40, 0.1, "undecided"),  # the interval reaches over the margin
+        (0.09, 0.01, 40, 0.01, "contradicted"),  # wholly beyond it
+        (-0.09, 0.01, 40, 0.01, "contradicted"),
+        (0.09, 0.016, 40, 0.01, "undecided"),  # beyond, but seeds may have made the rest
+        (0.07, 0.001, 40, 0.1, "undecided"),
     ],
 )
 def test_equal(gain, spread, images, wobble, wanted):
@@ -93,7 +94,7 @@ def test_equal(gain, spread, images, wobble, wanted):
 def test_without_seeds_no_effect_is_above_their_spread():
     per_image = pd.concat([rows("UPTP", 7500, 0.5), rows("SPTP", 150, 0.0)])
     (row,) = judge(per_image, (HIGHER,), TABLE, "bsp-cnn").itertuples()
-    assert np.isnan(row.seed_spread)
+    assert np.isnan(row.seed_error)
     assert row.verdict == "undecided"
 
 
@@ -106,7 +107,7 @@ def test_a_missing_value_leaves_the_claim_undecided():
 
 
 def test_images_are_paired_by_name_not_by_place():
-    high = rows("UPTP", 7500, 0.1).sample(frac=1, random_state=1)
+    high = rows("UPTP", 7500, 0.1, seeds=(-0.01, 0.01)).sample(frac=1, random_state=1)
     low = rows("SPTP", 150, 0.0, seeds=(-0.01, 0.01), wobble=0.0)
     (row,) = judge(pd.concat([high, low]), (HIGHER,), TABLE, "bsp-cnn").itertuples()
     assert row.verdict == "supported"
@@ -119,7 +120,9 @@ def test_spread_is_the_largest_among_the_rows_with_seeds():
          rows("UPTP", 150, 0.0, seeds=(-0.06, 0.0, 0.06))]
     )  # fmt: skip
     (row,) = judge(per_image, (HIGHER,), TABLE, "bsp-cnn").itertuples()
-    assert row.seed_spread == pytest.approx(0.06)
+    # Of one training each: the compared rows share seed 0 alone.
+    assert row.seed_error == pytest.approx(0.06 * 2**0.5)
+    assert row.effect == pytest.approx(0.11)
     assert row.verdict == "undecided"
 
 
@@ -144,7 +147,7 @@ def test_margin_is_the_largest_difference_that_the_paper_prints():
     # EN of UPTP 150 and SPTP 150: 6.59, 6.54; 7.33, 7.37; 6.93, 6.95 in the CNN's columns,
     # 6.60, 6.52; 7.33, 7.08; 6.93, 6.79 in the GAN's.
     per_image = pd.concat([rows("UPTP", 150, 0.0), rows("SPTP", 150, 0.0)])
-    for model, margin in (("bsp-cnn", 0.05), ("bsp-gan", 0.25)):
+    for model, margin in (("bsp-cnn", 0.06), ("bsp-gan", 0.26)):
         (row,) = judge(per_image, (EQUAL,), TABLE, model).itertuples()
         assert row.margin == pytest.approx(margin)
 
@@ -172,6 +175,14 @@ def test_a_difference_of_differences():
     assert judge(rows("UPTP", 7500, 0.5), (claim,), TABLE, "bsp-cnn").empty
 
 
+NOT_BORNE_OUT = {
+    1: {("still-more-unpaired-helps", "Qabf")},  # MSRS: 0.65 and 0.65
+    2: {("llvip-infrared-m3fd-visible-helps", "SSIM")},
+    3: set(),
+    5: set(),
+    7: {*((f"all-terms-beat-{setting}", "MI") for setting in ("I", "II", "III", "IV")),
+        ("all-terms-beat-III", "EN"), ("all-terms-beat-IV", "VIF")},
+}  # fmt: skip
 ALL_CLAIMS = {
     1: TABLE1_CLAIMS, 2: TABLE2_CLAIMS, 3: TABLE3_CLAIMS, 5: TABLE5_CLAIMS, 7: TABLE7_CLAIMS,
 }  # fmt: skip
@@ -190,7 +201,12 @@ def test_the_papers_own_numbers_support_the_papers_claims(number):
     ledger = judge(per_image, claims, table, "bsp-cnn")
     tests = cells["test_set"].nunique()
     assert len(ledger) == tests * sum(len(claim.metrics) for claim in claims)
-    assert set(ledger.loc[ledger["kind"] == "higher", "verdict"]) == {"supported"}
+    higher = ledger[ledger["kind"] == "higher"]
+    np.testing.assert_allclose(higher["effect"], higher["paper"], atol=1e-9)
+    against = higher[higher["paper"] < 1e-9]
+    assert (higher.drop(against.index)["verdict"] == "supported").all()
+    # Sentences that the table beside them does not bear out in every metric.
+    assert set(zip(against["claim"], against["metric"], strict=True)) == NOT_BORNE_OUT[number]
     equal = ledger[ledger["kind"] == "equal"]
     assert (equal["effect"].abs() <= equal["margin"] + 1e-9).all()
     assert "contradicted" not in set(equal["verdict"])

@@ -12,7 +12,8 @@ TABLE3 = "beyond_strict_pairing/table3_base_size"
 def write(root, *comparisons):
     folder = root / TABLE3 / "quick"
     folder.mkdir(parents=True)
-    columns = ["claim", "metric", "test_set", "images", "effect", "low", "high", "verdict"]
+    columns = ["claim", "metric", "test_set", "images", "paper", "effect", "low", "high",
+               "verdict"]  # fmt: skip
     rows = [("arbitrary-helps-15", *row) for row in comparisons]
     pd.DataFrame(rows, columns=columns).to_csv(folder / "claims.csv", index=False)
 
@@ -22,28 +23,30 @@ def verdict(root):
     return found.loc["arbitrary-helps-15"]
 
 
-SUPPORTED = ("EN", "MSRS", 31, 0.5, 0.4, 0.6, "supported")
-OPEN = ("MI", "MSRS", 31, 0.5, -0.4, 0.6, "undecided")
-FEW = ("MI", "M3FD", 4, 0.5, 0.4, 0.6, "undecided")
-AGAINST = ("VIF", "MSRS", 31, -0.5, -0.6, -0.4, "contradicted")
+SUPPORTED = ("EN", "MSRS", 31, 0.1, 0.5, 0.4, 0.6, "supported")
+OPEN = ("MI", "MSRS", 31, 0.1, 0.5, -0.4, 0.6, "undecided")
+FEW = ("MI", "M3FD", 4, 0.1, 0.5, 0.4, 0.6, "undecided")
+AGAINST = ("VIF", "MSRS", 31, 0.1, -0.5, -0.6, -0.4, "contradicted")
 
 
 @pytest.mark.parametrize(
-    ("comparisons", "wanted"),
+    ("comparisons", "wanted", "shown"),
     [
-        ([SUPPORTED], "supported"),
-        ([SUPPORTED, FEW], "supported"),
-        ([SUPPORTED, OPEN], "undecided"),
-        ([FEW], "undecided"),
-        ([SUPPORTED, AGAINST], "contradicted"),
+        ([SUPPORTED], "supported", SUPPORTED),
+        ([FEW, SUPPORTED], "supported", SUPPORTED),
+        ([SUPPORTED, OPEN], "undecided", OPEN),
+        ([FEW], "undecided", FEW),
+        ([SUPPORTED, AGAINST], "contradicted", AGAINST),
     ],
 )
-def test_a_claim_has_the_verdict_of_its_comparisons(tmp_path, comparisons, wanted):
+def test_a_claim_has_the_verdict_of_its_comparisons(tmp_path, comparisons, wanted, shown):
     write(tmp_path, *comparisons)
     row = verdict(tmp_path)
     assert row["verdict"] == wanted
     assert row["supported"] == sum(c[-1] == "supported" for c in comparisons)
-    assert (row["metric"], row["effect"]) == (comparisons[0][0], comparisons[0][3])
+    # The comparison that decided stands beside the verdict.
+    assert (row["metric"], row["test_set"], row["effect"]) == (shown[0], shown[1], shown[4])
+    assert row["test_sets"] == ("MSRS" if len(comparisons) > 1 or shown is not FEW else "")
 
 
 def test_what_was_not_measured_says_so(tmp_path):

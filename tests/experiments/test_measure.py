@@ -185,10 +185,20 @@ def test_rows_of_another_machine_stand_for_runs_that_are_not_here(
     pd.testing.assert_frame_equal(again, per_image, rtol=1e-5)
     # Written once more the file is the same, byte for byte.
     report.write_table(again, kept)
+    record(elsewhere, test_set)
     first = kept.read_bytes()
     again = experiments.measure(rows, [test_set], "whole+clip", kept=kept)
     report.write_table(again, kept)
     assert kept.read_bytes() == first
+
+
+def test_rows_newer_than_their_record_do_not_stand_for_a_run(per_image, rows, test_set, elsewhere):
+    kept = elsewhere / "per_image.csv.gz"
+    report.write_table(per_image, kept)
+    record(elsewhere, test_set)
+    report.write_table(per_image.assign(EN=-1.0), kept)  # and then the notebook was stopped
+    with pytest.raises(TypeError, match="not callable"):  # it would train
+        experiments.measure(rows, [test_set], "whole+clip", kept=kept)
 
 
 def test_rows_of_another_protocol_do_not_stand_for_a_run(per_image, rows, test_set, elsewhere):
@@ -247,14 +257,23 @@ def test_courses_of_runs_that_are_not_here(store, per_image, rows, test_set, tmp
                 experiments.histories(rows, kept=loss)
 
 
-def test_protocols_of_a_run_that_is_not_here(rows, test_set, elsewhere):
+def test_protocols_of_a_run_that_is_not_here(store, per_image, rows, test_set, tmp_path):
     from fusionlib.training import open_run
 
-    kept = elsewhere / "protocols.csv"
-    report.write_table(pd.DataFrame({"protocol": ["released"], "EN": [6.5]}), kept)
-    record(elsewhere, test_set)
-    moved = experiments.by_protocol(open_run(rows[0].specs[0]), test_set, ("x",), kept=kept)
-    assert moved["EN"].tolist() == [6.5]
+    kept, run = tmp_path / "protocols.csv", open_run(rows[0].specs[0])
+    two = ("plain", "released")
+    moved = experiments.by_protocol(run, test_set, two)
+    report.write_table(moved, kept)
+    report.write_record(tmp_path, {"convention": "bsp"}, {}, runs=[run])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FUSIONLIB_STORE", str(tmp_path / "elsewhere"))
+        away, other = (open_run(row.specs[0]) for row in rows)
+        again = experiments.by_protocol(away, test_set, two, kept=kept)
+        pd.testing.assert_frame_equal(again, moved, rtol=1e-5)
+        # Of another run, or under other protocols, it says nothing.
+        for asked in ((other, two), (away, two[:1])):
+            with pytest.raises(FusionError, match="holds no weights"):
+                experiments.by_protocol(asked[0], test_set, asked[1], kept=kept)
 
 
 def test_histories_hold_every_step_of_every_run(store, per_image, rows):

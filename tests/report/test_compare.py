@@ -74,7 +74,8 @@ def test_gains_against_the_baseline_row(comparison):
     assert up.paper_gain == pytest.approx(6.59 - 6.54)
     # Paired over images: no wider than the wobble, while the images span 2 bits.
     assert 0.0899 < up.gain_low < 0.0999 < 0.1001 < up.gain_high < 0.1101
-    assert -0.1101 < down.gain_low < -0.1001 < -0.0999 < down.gain_high < -0.0899
+    # Of seed 0 alone, which both rows have: 6.40 against 6.49.
+    assert -0.1001 < down.gain_low < -0.0901 < -0.0899 < down.gain_high < -0.0799
     assert one(comparison, "MSRS", "UPTP", "MI").gain == 0
 
 

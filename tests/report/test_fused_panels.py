@@ -30,11 +30,16 @@ def test_they_are_drawn_where_the_runs_are_and_shown_where_not(store, monkeypatc
     titles = [axis.get_title() for axis in figure.axes]
     assert {"infrared", "visible", "SPTP"} <= set(titles)
     made, before = path.read_bytes(), path.stat().st_ino
+    report.write_record(store, {}, {}, runs=[open_run(spec)])
     monkeypatch.setenv("FUSIONLIB_STORE", str(store / "elsewhere"))
     shown = report.fused_panels({"SPTP": open_run(spec)}, pair, "whole+clip", "scenes", path)
     assert isinstance(shown, Image)
     assert shown.data == made == path.read_bytes()
     assert path.stat().st_ino != before  # the runner wants to see it written
+    # It does not stand for a run that it never showed.
+    networks = {"SPTP": open_run(spec), "UPTP": open_run(tiny(steps=1, seed=1))}
+    with pytest.raises(FusionError, match="SPTP is not trained"):
+        report.fused_panels(networks, pair, "whole+clip", "scenes", path)
     # Without a file to stand in for them, missing runs are left out.
     networks = {"SPTP": open_run(spec), "model": create_model("bsp-cnn").eval()}
     figure = report.fused_panels(networks, pair, "whole+clip", "scenes", None)
