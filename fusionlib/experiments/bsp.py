@@ -1,7 +1,7 @@
 """The runs behind Beyond Strict Pairing's tables and figures."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,8 +95,7 @@ def figure2(
     seeds: int | None = None,
 ) -> list[Row]:
     """Figure 2 follows each baseline's two rows of Table 1 with the smallest T."""
-    rows = [row for model in models for row in table1(name, model, data, seeds, only="UPTP 150")]
-    return [row for row in rows if row.trainable == TABLE1_ROWS[0][1]]
+    return [row for model in models for row in table1(name, model, data, seeds, only="UPTP 150")]
 
 
 def first_steps(
@@ -136,16 +135,16 @@ def describe(rows: list[Row], data: str | Path | None = None) -> pd.DataFrame:
     many, where pairs are drawn anew, is an expectation.
     """
     specs = [row.specs[0] for row in rows]
-    counts = [tuple(patch_count(s, data) for s in (spec.ir, spec.vi)) for spec in specs]
+    counts = patch_counts(specs, data)
     return pd.DataFrame(
         {
             "row": [row.label for row in rows],
             "model": [spec.model for spec in specs],
             "relation": [spec.relation for spec in specs],
-            "infrared": [_patches(spec.ir, n) for spec, (n, _) in zip(specs, counts, strict=True)],
-            "visible": [_patches(spec.vi, n) for spec, (_, n) in zip(specs, counts, strict=True)],
+            "infrared": [f"{counts[spec.ir]} of {spec.ir.dataset}" for spec in specs],
+            "visible": [f"{counts[spec.vi]} of {spec.vi.dataset}" for spec in specs],
             "T": [spec.pairs for spec in specs],
-            "met": [round(_met(spec, n), 2) for spec, n in zip(specs, counts, strict=True)],
+            "met": [round(_met(spec, counts[spec.ir], counts[spec.vi]), 2) for spec in specs],
             "steps": [spec.total_steps for spec in specs],
             "epochs": [round(spec.total_steps / spec.steps_per_epoch, 2) for spec in specs],
             "batch": [spec.batch for spec in specs],
@@ -157,13 +156,15 @@ def describe(rows: list[Row], data: str | Path | None = None) -> pd.DataFrame:
     ).set_index("row")
 
 
-def _patches(source: PatchSource, count: int) -> str:
-    return f"{count} of {source.dataset}"
+def patch_counts(specs: Iterable[Spec], data: str | Path | None = None) -> dict[PatchSource, int]:
+    """How many patches each source of the specs gives; every one is asked once."""
+    sources = {source for spec in specs for source in (spec.ir, spec.vi)}
+    return {source: patch_count(source, data) for source in sources}
 
 
-def _met(spec: Spec, counts: tuple[int, int]) -> float:
-    """The share of a relation's pairs that a training meets."""
-    share = spec.pairs / relation_size(spec.relation, *counts)
+def _met(spec: Spec, ir: int, vi: int) -> float:
+    """The share of a relation's pairs that a training meets, of so many patches."""
+    share = spec.pairs / relation_size(spec.relation, ir, vi)
     epochs = spec.total_steps / spec.steps_per_epoch
     if not spec.redraw:
         return min(epochs, 1) * share

@@ -7,9 +7,8 @@ import pandas as pd
 from torch import nn
 
 from fusionlib.data import PairSet
-from fusionlib.data.base import patch_count
 from fusionlib.evaluation import evaluate, summary
-from fusionlib.experiments.bsp import Row
+from fusionlib.experiments.bsp import Row, patch_counts
 from fusionlib.experiments.kept import Kept
 from fusionlib.pairing import Draw
 from fusionlib.training import Run, Spec, open_run, plan, submit, train
@@ -21,11 +20,9 @@ def check(rows: Sequence[Row], data: str | Path | None = None) -> None:
 
     Raises FusionError for a row that asks for more pairs than its base gives.
     """
-    counts = {}
-    for spec in (row.specs[0] for row in rows):
-        for source in (spec.ir, spec.vi):
-            if source not in counts:
-                counts[source] = patch_count(source, data)
+    specs = [row.specs[0] for row in rows]
+    counts = patch_counts(specs, data)
+    for spec in specs:
         Draw(spec.relation, counts[spec.ir], counts[spec.vi], spec.pairs, spec.seed, spec.redraw)
 
 
@@ -84,21 +81,22 @@ def measure(
     """
     check(rows, data)
     before = Kept(kept, protocol=protocol, convention=convention)
-    specs = {spec.key: spec for row in rows for spec in row.specs}
-    known = {key: [before.scores(key, test) for test in tests] for key in specs}
-    missing = {key for key, parts in known.items() if any(part is None for part in parts)}
-    train_all((specs[key] for key in specs if key in missing), data, workers)
+    known = {}  # what is here of runs that are not
+    for spec in _missing(rows):
+        scores = [before.scores(spec.key, test) for test in tests]
+        if all(part is not None for part in scores):
+            known[spec.key] = scores
+    train_all((spec for _, spec in _each(rows) if spec.key not in known), data, workers)
     parts = []
-    for row in rows:
-        for spec in row.specs:
-            run = open_run(spec)
-            for index, test in enumerate(tests):
-                if run.finished or spec.key in missing:
-                    scores = evaluate(run, test, protocol, convention)
-                else:
-                    scores = known[spec.key][index]
-                names = {"test_set": test.dataset, "mode": row.mode, "trainable": row.trainable}
-                parts.append(scores.assign(**names, seed=spec.seed, key=run.key))
+    for row, spec in _each(rows):
+        run = open_run(spec)
+        for index, test in enumerate(tests):
+            if spec.key in known:
+                scores = known[spec.key][index]
+            else:
+                scores = evaluate(run, test, protocol, convention)
+            names = {"test_set": test.dataset, "mode": row.mode, "trainable": row.trainable}
+            parts.append(scores.assign(**names, seed=spec.seed, key=run.key))
     table = pd.concat(parts, ignore_index=True)
     first = ["test_set", "mode", "trainable", "seed", "key", "image"]
     return table[[*first, *table.columns.difference(first, sort=False)]]
@@ -123,12 +121,15 @@ def histories(
     and key.
     """
     before = Kept(kept)
-    courses = {spec.key: before.course(spec.key, spec.total_steps) for _, spec in _each(rows)}
-    train_all((spec for _, spec in _each(rows) if courses[spec.key] is None), data, workers)
+    known = {}
+    for spec in _missing(rows):
+        course = before.course(spec.key, spec.total_steps)
+        if course is not None:
+            known[spec.key] = course
+    train_all((spec for _, spec in _each(rows) if spec.key not in known), data, workers)
     parts = []
     for row, spec in _each(rows):
-        run = open_run(spec)
-        course = run.history() if run.finished else courses[spec.key]
+        course = known[spec.key] if spec.key in known else open_run(spec).history()
         parts.append(course.assign(**_names(row, spec)))
     return pd.concat(parts, ignore_index=True)
 
@@ -155,8 +156,8 @@ def snapshot_scores(
     check(rows, data)
     before = Kept(kept, protocol=protocol, convention=convention)
     known = {}
-    for _, spec in _each(rows):
-        course = before.course(spec.key, spec.total_steps, metrics) if before.knows(test) else None
+    for spec in _missing(rows) if before.knows(test) else ():
+        course = before.course(spec.key, spec.total_steps, metrics)
         if course is not None and tuple(course["step"]) == tuple(spec.snapshots):
             known[spec.key] = course[["step", *metrics]]
     if workers != 1:
@@ -167,15 +168,20 @@ def snapshot_scores(
 
     parts = []
     for row, spec in _each(rows):
-        if open_run(spec).finished or spec.key not in known:
+        if spec.key in known:
+            course = known[spec.key]
+        else:
             run = train(spec, data, on_snapshot=score)
             means = [score(run, step)[list(metrics)].mean() for step in spec.snapshots]
             course = pd.DataFrame(means).assign(step=spec.snapshots)
-        else:
-            course = known[spec.key]
         parts.append(course.assign(**_names(row, spec)))
     table = pd.concat(parts, ignore_index=True)
     return table[["model", "mode", "trainable", "seed", "key", "step", *metrics]]
+
+
+def _missing(rows: Sequence[Row]) -> list[Spec]:
+    """Specs whose runs are not in the store."""
+    return [spec for _, spec in _each(rows) if not open_run(spec).finished]
 
 
 def _each(rows: Sequence[Row]) -> list[tuple[Row, Spec]]:

@@ -376,7 +376,8 @@ PROFILES = {
         more=MoreTables(
             steps=None,
             others={
-                # Ten images give 15 patches each at these distances; two more are spare.
+                # The first 150 patches: ten images of M3FD give 15 each at this distance, and of
+                # LLVIP, whose images are larger, eight give 20 each. The others are spare.
                 "M3FD": OtherBase(TestSet("M3FD", most=12), 224, 150),
                 "LLVIP": OtherBase(TestSet("LLVIP", most=12), 256, 150),
             },

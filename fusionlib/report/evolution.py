@@ -15,7 +15,8 @@ from fusionlib.files import write_whole
 from fusionlib.images import to_uint8
 from fusionlib.progress import live_notebook
 from fusionlib.report.panels import smaller
-from fusionlib.report.style import save_figure, set_style, stand_in
+from fusionlib.report.record import stand_in
+from fusionlib.report.style import save_figure, set_style
 
 Films = Mapping[str, Mapping[int, Tensor]]  # name -> step -> (1, H, W)
 WIDTH = 320  # of a picture, in pixels

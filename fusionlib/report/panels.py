@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from fusionlib.data import Pair
 from fusionlib.errors import FusionError
 from fusionlib.inference import fuse
-from fusionlib.report.style import save_figure, set_style, stand_in
+from fusionlib.report.record import stand_in
+from fusionlib.report.style import save_figure, set_style
 from fusionlib.training import Run
 
 BOX_COLOURS = ("#e6194b", "#ffd000", "#2ecc40")

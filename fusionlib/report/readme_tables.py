@@ -57,8 +57,8 @@ def ledger(results: Path) -> list[str]:
     return [
         f"**{len(claims)} claims of Beyond Strict Pairing**, each a comparison of rows: {said}"
         f" ([ledger](results/{CLAIMS})). Supported or contradicted needs 20 images, a paired 95 %"
-        " interval over images that leaves no doubt, and an effect above twice the deviation over"
-        " seeds.",
+        " interval over images that leaves no doubt, and an effect above twice its standard error"
+        " over seeds.",
         "",
         *folded("Every claim with its verdict", markdown(shown.set_index("where"))),
     ]

@@ -4,17 +4,20 @@ import gzip
 import json
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
+from IPython.display import Image
 
 from fusionlib import settings
 from fusionlib.data import PairSet
+from fusionlib.errors import FusionError
 from fusionlib.files import digest, write_whole
 from fusionlib.training import Run
 from fusionlib.training.provenance import provenance
 
+RECORD = "record.json"
 _STARTED = time.monotonic()
 
 
@@ -71,9 +74,7 @@ def write_record(
         notes: what a reader must know beside the numbers.
         summary: plain text that the runner prints when the notebook is done.
     """
-    file = folder / "record.json"
-    before = json.loads(file.read_text("utf-8"))["runs"] if file.is_file() else []
-    told = {run["key"]: run for run in before}
+    file, told = folder / RECORD, told_runs(folder)
     record = {
         # A folder of one machine says nothing on another.
         "parameters": {k: v for k, v in parameters.items() if k not in ("data", "results")},
@@ -92,6 +93,31 @@ def write_record(
     text = json.dumps(_plain(record), indent=1, ensure_ascii=False)
     write_whole(file, lambda beside: beside.write_text(text + "\n", "utf-8"))
     return record
+
+
+def told_runs(folder: Path) -> dict[str, dict]:
+    """What the record of before tells of runs, by their keys."""
+    file = folder / RECORD
+    before = json.loads(file.read_text("utf-8"))["runs"] if file.is_file() else []
+    return {run["key"]: run for run in before}
+
+
+def stand_in(path: Path, missing: str, keys: Iterable[str] = ()) -> Image:
+    """The picture that was made where the runs are, for a machine that lacks them.
+
+    Args:
+        path: the picture; it is written once more, since it is also the
+            result of this machine.
+        missing: what is not trained here.
+        keys: of the runs that it shows: the record beside it must name them.
+
+    Raises FusionError where there is no such picture.
+    """
+    if not path.is_file() or not set(keys) <= set(told_runs(path.parent)):
+        raise FusionError(f"{missing} is not trained, and there is no {path.name} to show.")
+    made = path.read_bytes()
+    write_whole(path, lambda beside: beside.write_bytes(made))
+    return Image(data=made)
 
 
 def _told(run: Run) -> dict:

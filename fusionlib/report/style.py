@@ -1,15 +1,11 @@
 """One look for all figures: colours by paradigm, sizes, and saving."""
 
-import json
-from collections.abc import Iterable
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import seaborn as sns
-from IPython.display import Image
 from matplotlib.figure import Figure
 
-from fusionlib.errors import FusionError
 from fusionlib.files import write_whole
 
 _COLOURS = sns.color_palette("colorblind")
@@ -35,23 +31,3 @@ def save_figure(figure: Figure, path: Path | None) -> Figure:
         write_whole(path, lambda beside: figure.savefig(beside, format="png"))
     plt.close(figure)
     return figure
-
-
-def stand_in(path: Path, missing: str, keys: Iterable[str] = ()) -> Image:
-    """The picture that was made where the runs are, for a machine that lacks them.
-
-    Args:
-        path: the picture; it is written once more, since it is also the
-            result of this machine.
-        missing: what is not trained here.
-        keys: of the runs that it shows: the record beside it must name them.
-
-    Raises FusionError where there is no such picture.
-    """
-    record = path.with_name("record.json")
-    told = json.loads(record.read_text("utf-8"))["runs"] if record.is_file() else []
-    if not path.is_file() or not set(keys) <= {run["key"] for run in told}:
-        raise FusionError(f"{missing} is not trained, and there is no {path.name} to show.")
-    made = path.read_bytes()
-    write_whole(path, lambda beside: beside.write_bytes(made))
-    return Image(data=made)
