@@ -35,7 +35,8 @@ class Spec:
         batch, lr: batch size and Adam's learning rate.
         precision: "float32", or "bfloat16" for the network under autocast
             (weights, losses and Adam stay float32).
-        channels: of each source and of the fused image.
+        channels: of each source and of the fused image: 3 take visible patches
+            in colour, and each infrared one three times.
         adversarial: the critics of an adversarial training; None trains
             without, but "bsp-gan" takes `Adversarial()` of itself.
         shards: equal parts of a batch that are learnt from apart, their
@@ -100,6 +101,11 @@ class Spec:
             raise FusionError(
                 f"Both modalities need patches of one size, not {self.ir.patch} and"
                 f" {self.vi.patch}."
+            )
+        if self.vi.colour != (self.channels == 3):
+            raise FusionError(
+                f"channels={self.channels} does not fit vi.colour={self.vi.colour}: three channels"
+                " take visible patches in colour, one channel grey ones."
             )
         if self.relation == "strict" and _places(self.ir) != _places(self.vi):
             raise FusionError(
@@ -171,12 +177,17 @@ class Spec:
     def from_dict(cls, values: dict) -> "Spec":
         """The spec that `to_dict` described, also after a way through JSON."""
         plain = dict(values)
-        kinds = {"ir": PatchSource, "vi": PatchSource, "adversarial": Adversarial}
+        kinds = {"ir": _source, "vi": _source, "adversarial": Adversarial}
         for name in (*kinds, "loss"):
             if (inner := plain.get(name)) is not None:
                 inner = {k: tuple(v) if isinstance(v, list) else v for k, v in inner.items()}
                 plain[name] = (kinds.get(name) or _loss_kind(inner))(**inner)
         return cls(**plain)
+
+
+def _source(more: dict | None = None, **values) -> PatchSource:
+    more = {k: tuple(v) if isinstance(v, list) else v for k, v in (more or {}).items()}
+    return PatchSource(**values, more=_source(**more) if more else None)
 
 
 def _loss_kind(values: dict) -> type:
@@ -187,8 +198,11 @@ def _loss_kind(values: dict) -> type:
     return LOSSES[name]
 
 
-def _places(source: PatchSource) -> tuple:
-    return source.dataset, source.split, source.images, source.stride, source.first, source.size
+def _places(source: PatchSource) -> list[tuple]:
+    return [
+        (part.dataset, part.split, part.images, part.stride, part.first, part.size)
+        for part in source.parts
+    ]
 
 
 def _chosen(value) -> dict:

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from fusionlib.data import open_pairs
-from fusionlib.data.base import cut, load_base, patch_count, patch_source
+from fusionlib.data.base import cut, joined, load_base, patch_count, patch_source
 from fusionlib.errors import FusionError
 
 NAMES = ("00001D", "00002N")
@@ -156,3 +156,56 @@ def test_patches_are_counted_without_cutting(tmp_path, patch, stride, first):
     ]
     base = load_base(*made, tmp_path)
     assert [patch_count(source, tmp_path) for source in made] == [len(base.ir), len(base.vi)]
+
+
+def colour_sources(root):
+    ir, vi = sources(root, patch=32, stride=32)
+    pairs = open_pairs("MSRS", "train", root)
+    return ir, patch_source(pairs, "vi", 32, 32, colour=True)
+
+
+def test_patches_in_colour_repeat_the_infrared_ones(tmp_path):
+    write_images(tmp_path)
+    colours = np.random.default_rng(1).integers(0, 256, (70, 100, 3), np.uint8)
+    Image.fromarray(colours).save(tmp_path / "MSRS" / "train" / "vi" / "00001D.png")
+    base = load_base(*colour_sources(tmp_path), tmp_path)
+    assert base.vi.shape == (12, 3, 32, 32)
+    assert torch.equal(base.vi[4], torch.from_numpy(colours[32:64, 32:64]).permute(2, 0, 1))
+    ir, vi = base.gather(torch.tensor([[5, 4], [0, 11]]))
+    assert ir.shape == vi.shape == (2, 3, 32, 32)
+    assert torch.equal(ir[0], base.ir[5].expand(3, -1, -1) / 255)
+    assert torch.equal(vi[0], base.vi[4] / 255)
+
+
+def test_colour_has_a_fingerprint_of_its_own(tmp_path):
+    write_images(tmp_path)
+    grey, colour = sources(tmp_path)[1], colour_sources(tmp_path)[1]
+    assert grey.fingerprint != colour.fingerprint
+
+
+def test_infrared_has_no_colour(tmp_path):
+    write_images(tmp_path)
+    with pytest.raises(FusionError, match="have no colour"):
+        patch_source(open_pairs("MSRS", "train", tmp_path), "ir", colour=True)
+
+
+def test_joined_sources_follow_each_other(tmp_path):
+    write_images(tmp_path)
+    pairs = open_pairs("MSRS", "train", tmp_path)
+    parts = [patch_source(pairs.select([n]), "ir", 32, s) for n, s in zip(NAMES, (32, 16))]
+    few = dataclasses.replace(parts[1], first=3)
+    both = joined(parts[0], few, parts[0])
+    alone = [load_base(part, part, tmp_path).ir for part in (parts[0], few)]
+    assert torch.equal(load_base(both, both, tmp_path).ir, torch.cat((*alone, alone[0])))
+    assert patch_count(both, tmp_path) == 6 + 3 + 6
+    assert joined(joined(parts[0], few), parts[0]) == both
+    assert joined(few) == few
+
+
+def test_what_can_not_be_joined(tmp_path):
+    write_images(tmp_path)
+    ir, vi = sources(tmp_path, patch=32, stride=32)
+    with pytest.raises(FusionError, match="'ir' of 32, colour=False and 'vi' of 32, colour=False"):
+        joined(ir, vi)
+    with pytest.raises(FusionError, match="one modality, patch and colour"):
+        joined(ir, dataclasses.replace(ir, patch=16))
