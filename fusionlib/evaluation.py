@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from fusionlib import folders, images
 from fusionlib.data import Pair, PairSet
 from fusionlib.errors import FusionError
-from fusionlib.inference import Protocol, fuse
+from fusionlib.inference import Protocol, fuse, fuse_in_colour
 from fusionlib.memory import keep_freed_memory
 from fusionlib.metrics import METRICS as KNOWN
 from fusionlib.metrics import OF_COLOUR, PRINTED, columns, score
@@ -35,8 +35,13 @@ def evaluate(
     precision: str = "float32",
     progress: bool = True,
     keep: str | Path | None = None,
+    channels: int | None = None,
 ) -> pd.DataFrame:
-    """Fuse every pair and score the 8-bit result against the grey sources.
+    """Fuse every pair and score the 8-bit result against its sources.
+
+    A network of three channels, and any where ΔE is wanted, is scored in
+    colour, see `inference.fuse_in_colour`: ΔE compares colours, and the other
+    metrics take the grey of the fused image and of the sources.
 
     A run keeps its rows in its folder, one an image and its bytes: what has
     been scored is not fused again, also as part of another test set, and a
@@ -48,8 +53,9 @@ def evaluate(
         pairs: the test set.
         protocol: name or `Protocol`, see `fusionlib.inference`.
         convention: see `fusionlib.metrics.score`.
-        metrics: as `evaluate_folders` takes them, but without ΔE, which needs
-            colour: None and "all" pass it over.
+        metrics: names in any case, also as one text such as "EN, MI, deltaE".
+            None takes those that the convention's paper prints, "all" every
+            one.
         step: which of the run's snapshots; None is the last step. Only for
             runs.
         precision: "float32" or "bfloat16", of the model alone.
@@ -57,6 +63,7 @@ def evaluate(
         keep: folder for the rows of a bare model; made where it is missing.
             It must belong to these weights alone, for example by their hash in
             its name, because nothing else tells them from others.
+        channels: of the network; None takes a run's own, and 1 for a model.
 
     Returns a table with the column "image" and those that
     `fusionlib.metrics.columns` names, in the order of `pairs`. Its `attrs`
@@ -77,14 +84,11 @@ def evaluate(
             raise FusionError(f"keep must name a folder for rows, but {keep} is a file.")
     if not is_model and step is None:
         step = subject.spec.total_steps
-    chosen, named = choose(metrics, convention)
-    if named and (coloured := OF_COLOUR.intersection(chosen)):
-        raise FusionError(
-            f"{min(coloured)} needs colour, but a network's grey images are scored here: write "
-            "fused images in colour and score their folder."
-        )
-    chosen = [metric for metric in chosen if metric not in OF_COLOUR]
+    chosen, _ = choose(metrics, convention)
     labels = columns(chosen, convention)
+    if channels is None:
+        channels = 1 if is_model else subject.spec.channels
+    colour = channels == 3 or bool(OF_COLOUR.intersection(chosen))
     conditions = {
         "dataset": pairs.dataset,
         "split": pairs.split,
@@ -92,15 +96,19 @@ def evaluate(
         "convention": convention,
         "precision": precision,
         "step": step,
+        **({"images": "colour"} if colour else {}),
     }
     keep_freed_memory()
     model = once(lambda: subject if is_model else subject.model(step))
 
     def load(pair: Pair) -> tuple[Tensor, Tensor]:
-        return pair.ir[None], pair.vi[None]
+        return pair.ir[None], (pair.vi_rgb if colour else pair.vi)[None]
 
     def score_one(ir: Tensor, vi: Tensor) -> dict[str, float]:
-        fused = fuse(model(), ir, vi, protocol, precision)
+        if colour:
+            fused = fuse_in_colour(model(), ir, vi, channels, protocol, precision)
+        else:
+            fused = fuse(model(), ir, vi, protocol, precision)
         return _values(fused, ir, vi, chosen, convention)
 
     folder = keep if is_model else subject.folder

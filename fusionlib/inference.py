@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from fusionlib import images
 from fusionlib.errors import FusionError
 from fusionlib.tiling import LEAST_SIDE, faded, tiled
 
@@ -102,6 +103,36 @@ def fuse(
     if not fused.isfinite().all():
         raise FusionError("The model's output holds NaN or infinity: use weights of a sound run.")
     return to_levels(fused, chosen.range)
+
+
+def fuse_in_colour(
+    model: nn.Module,
+    ir: Tensor,
+    vi: Tensor,
+    channels: int = 1,
+    protocol: "str | Protocol" = "plain",
+    precision: str = "float32",
+) -> Tensor:
+    """Fused images in colour, on the levels of an 8-bit file.
+
+    Args:
+        model, protocol, precision: as `fuse`.
+        ir: (B, 1, H, W) in [0, 1].
+        vi: RGB (B, 3, H, W) in [0, 1].
+        channels: of the network. One of 3 sees the visible image in colour
+            and the infrared one three times; one of 1 sees and makes grey
+            images, which then take the visible image's Cb and Cr.
+
+    Returns RGB (B, 3, H, W) float32 on the model's device, each value k / 255.
+
+    Raises FusionError as `fuse` does.
+    """
+    if channels == 3:
+        return fuse(model, ir.expand(-1, 3, -1, -1), vi, protocol, precision)
+    fused = fuse(model, ir, images.grey_of(vi), protocol, precision)
+    ycbcr = images.rgb_to_ycbcr(vi.to(fused.device))
+    ycbcr[:, 0] = fused[:, 0]
+    return to_levels(images.ycbcr_to_rgb(ycbcr))
 
 
 def to_levels(fused: Tensor, range: str = "clip") -> Tensor:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 import torch
 from torch import nn
@@ -52,7 +53,9 @@ class Mean(nn.Module):
 class ToyRun:
     folder: Path
     key: str = "abc123"
-    spec: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(total_steps=9))
+    spec: SimpleNamespace = field(
+        default_factory=lambda: SimpleNamespace(total_steps=9, channels=1)
+    )
     models: list = field(default_factory=list)
 
     def model(self, step=None):
@@ -253,27 +256,61 @@ def test_a_metric_that_is_not_settled_has_a_column_for_each_candidate(tmp_path):
     assert run.calls == 3
 
 
-@pytest.mark.parametrize(
-    ("metrics", "says"),
-    [(("EN", "ΔE"), "ΔE needs colour"), ("en, deltaE", "ΔE needs colour"), ("Qabv", "mean Qabf")],
-)
-def test_metrics_that_a_model_cannot_have_are_refused_before_anything_is_fused(metrics, says):
+def test_metrics_that_there_are_not_are_refused_before_anything_is_fused():
     model = Mean()
-    with pytest.raises(FusionError, match=says):
-        evaluate(model, toy_pairs(1), metrics=metrics)
+    with pytest.raises(FusionError, match="mean Qabf"):
+        evaluate(model, toy_pairs(1), metrics="Qabv")
     assert model.calls == 0
 
 
 def test_a_model_takes_names_of_metrics_as_a_folder_does():
     pairs = PairSet("toy", "test", (ToyPair("a", (180, 176)),))
-    grey = {name: [m for m in PRINTED[name] if m != "ΔE"] for name in ("ssvif", "regionfuse")}
     rows = evaluate(Mean(), pairs, "plain", "ssvif", None)
-    assert list(rows.columns) == ["image", *grey["ssvif"]]
-    assert rows.equals(evaluate(Mean(), pairs, "plain", "ssvif", grey["ssvif"]))
+    assert list(rows.columns) == ["image", *PRINTED["ssvif"]]
+    assert rows.equals(evaluate(Mean(), pairs, "plain", "ssvif", PRINTED["ssvif"]))
     assert list(evaluate(Mean(), pairs, "plain", metrics="ssim, ms_ssim").columns) == [
         "image", "SSIM", "MS-SSIM"
     ]  # fmt: skip
-    assert set(evaluate(Mean(), pairs, "plain", metrics="all")) == {"image", *METRICS} - {"ΔE"}
+    assert set(evaluate(Mean(), pairs, "plain", metrics="all")) == {"image", *METRICS}
+
+
+# --- in colour ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_in_colour_it_is_scored_as_its_files_would_be(tmp_path, channels):
+    pairs = toy_pairs()
+    rows = evaluate(Mean(), pairs, "plain", "ssvif", ("MI", "ΔE", "SSIM"), channels=channels)
+    for pair in pairs:
+        if channels == 3:
+            fused = fuse(Mean(), pair.ir[None].expand(-1, 3, -1, -1), pair.vi_rgb[None])[0]
+        else:
+            grey = fuse(Mean(), pair.ir[None], pair.vi[None])[0]
+            levels = images.to_uint8(pair.vi_rgb).transpose(1, 2, 0)
+            fused = images.recolour(grey, levels) / 255
+        images.write(tmp_path / f"{pair.name}.png", fused)
+    files = evaluate_folder(tmp_path, pairs, "ssvif", ("MI", "ΔE", "SSIM"))
+    pd.testing.assert_frame_equal(rows, files, rtol=0, atol=1e-6, check_exact=False)
+    assert rows["ΔE"].min() > 1
+
+
+def test_a_run_of_three_channels_is_scored_in_colour_whatever_the_metrics(tmp_path):
+    run, pairs = ToyRun(tmp_path), toy_pairs(2)
+    run.spec.channels = 3
+    rows = evaluate(run, pairs, "plain", metrics=("EN",))
+    assert rows.equals(evaluate(Mean(), pairs, "plain", metrics=("EN",), channels=3))
+    assert rows.attrs["images"] == "colour"
+    both = evaluate(run, pairs, "plain", "bsp", ("EN", "ΔE"))
+    assert both["EN"].equals(rows["EN"])
+    assert run.calls == 4  # the rows of before lack ΔE
+
+
+def test_rows_in_colour_are_kept_apart_from_grey_ones(tmp_path):
+    run, pairs = ToyRun(tmp_path), toy_pairs(1)
+    evaluate(run, pairs, "plain", metrics=("EN",))
+    evaluate(run, pairs, "plain", metrics=("EN", "ΔE"))
+    assert run.calls == 2
+    assert len(cache_files(run)) == 2
 
 
 # --- folders of fused images ----------------------------------------------------------------
