@@ -111,6 +111,19 @@ TABLE3_CLAIMS = (
     ),
 )
 
+TABLE4_CLAIMS = tuple(
+    Claim(
+        f"{name.lower()}-beats-ten-others",
+        "BSP 4.3, Table 4",
+        f"The {name} baseline scores higher than the best of ten other methods on all sets.",
+        (f"bsp-{name.lower()}", TRAINABLE),
+        ("best of ten others", 0),
+        "higher",
+        FIVE,
+    )
+    for name in ("CNN", "Transformer", "GAN")
+)
+
 _WHOLE = ("150 ir, 150 vi", 150)
 TABLE5_CLAIMS = tuple(
     Claim(name, "BSP supplement 8.1, Table 5", says, (mode, 7500), _WHOLE, "higher", FOUR)

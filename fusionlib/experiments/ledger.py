@@ -16,6 +16,7 @@ from fusionlib.experiments.bsp_claims import (
     TABLE1_CLAIMS,
     TABLE2_CLAIMS,
     TABLE3_CLAIMS,
+    TABLE4_CLAIMS,
     TABLE5_CLAIMS,
     TABLE6_CLAIMS,
     TABLE7_CLAIMS,
@@ -37,6 +38,7 @@ CLAIMS: Mapping[str, Sequence[Claim]] = {
     "beyond_strict_pairing/table1_gan": _of_baseline("gan"),
     "beyond_strict_pairing/table2_cross_dataset": TABLE2_CLAIMS,
     "beyond_strict_pairing/table3_base_size": TABLE3_CLAIMS,
+    "beyond_strict_pairing/table4_other_methods": TABLE4_CLAIMS,
     "beyond_strict_pairing/table5_imbalanced": TABLE5_CLAIMS,
     "beyond_strict_pairing/table6_other_methods": tuple(
         claim for claims in TABLE6_CLAIMS.values() for claim in claims

@@ -21,6 +21,7 @@ from fusionlib.report.style import save_figure
 from fusionlib.report.table4 import (
     above_others,
     compare_methods,
+    judge_methods,
     method_numbers,
     tolerance_check,
 )
@@ -36,7 +37,7 @@ from fusionlib.report.verdicts import count, numbers, verdicts
 __all__ = [
     "above_others", "browse", "browse_evolution", "compare", "compare_methods", "cost_panels",
     "count", "curve_ends", "evolution_film", "evolution_grid", "fused_panels", "gained",
-    "gains_by_model", "game_curves", "improvement_bars", "in_short", "joint_histograms",
+    "gains_by_model", "game_curves", "improvement_bars", "in_short", "joint_histograms", "judge_methods",
     "ledger_bars", "markdown", "method_numbers", "method_points", "method_sizes",
     "methods_table", "numbers", "pairing_matrix", "panels", "patch_grid", "points",
     "relation_growth", "results_folder", "results_root", "save_figure", "smooth",

@@ -1,6 +1,6 @@
 """Table 4: printed and measured rows in one table, and what follows from it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import pandas as pd
 
@@ -23,6 +23,13 @@ COLUMNS = {
     "metric": str, "paper": float, "ours": float, "difference": float, "seeds": "Int64",
     "spread": float, "low": float, "high": float,
 }  # fmt: skip
+
+# As `experiments.judge` has them.
+JUDGED = (
+    "claim", "where", "test_set", "metric", "kind", "margin", "images", "paper", "effect", "low",
+    "high", "seed_error", "verdict",
+)  # fmt: skip
+VERDICTS = {"above": "supported", "below": "contradicted", "undecided": "undecided"}
 
 
 def compare_methods(per_image: pd.DataFrame, table: Table) -> pd.DataFrame:
@@ -143,6 +150,40 @@ def above_others(comparison: pd.DataFrame, table: Table) -> pd.DataFrame:
             counts[row.row][verdict] += 1
     rows = [{"row": row, **count} for row, count in counts.items()]
     return pd.DataFrame(rows, columns=["row", "above", "undecided", "below"])
+
+
+def judge_methods(comparison: pd.DataFrame, table: Table, claims: Iterable) -> pd.DataFrame:
+    """Whether the authors' weights beat the best printed value of the others.
+
+    Args:
+        comparison: what `compare_methods` returned.
+        table: the published table.
+        claims: `experiments.TABLE4_CLAIMS`, each about one baseline.
+
+    Returns the columns of `experiments.judge`; the effect is positive where
+    the baseline is the better, whichever direction is. The paper's own cells
+    are compared alike. These weights are one training: no error over seeds.
+    """
+    best, rows = best_of_others(comparison, table), []
+    printed = comparison[comparison["weights"] == "printed"]
+    printed = printed.set_index(["method", "test_set", "metric"])["paper"]
+    released = comparison[(comparison["weights"] == "released") & (comparison["on"] == ALL)]
+    for claim in claims:
+        for row in released[released["method"] == claim.row[0]].itertuples():
+            place = row.test_set, row.metric
+            if row.metric not in claim.metrics or place not in best:
+                continue
+            sign = 1 if table.direction[row.metric] == "higher" else -1
+            low, high = sorted(sign * (end - best[place]) for end in (row.low, row.high))
+            verdict = VERDICTS[_verdict(row, best[place], table.direction[row.metric])]
+            rows.append(
+                {"claim": claim.name, "where": claim.where, "test_set": row.test_set}
+                | {"metric": row.metric, "kind": claim.kind, "margin": 0.0, "images": row.images}
+                | {"paper": sign * (printed[claim.row[0], *place] - best[place])}
+                | {"effect": sign * (row.ours - best[place]), "low": low, "high": high}
+                | {"seed_error": float("nan"), "verdict": verdict}
+            )
+    return pd.DataFrame(rows, columns=list(JUDGED))
 
 
 def method_numbers(comparison: pd.DataFrame) -> dict[str, float]:
