@@ -5,6 +5,8 @@ from fusionlib.losses.bsp_adversarial import EQ19, Adversarial
 from fusionlib.losses.cddfuse import CDDFuseLoss
 from fusionlib.losses.mmdrfuse import MMDRFuseContent, MMDRFuseLoss
 from fusionlib.losses.registry import LOSSES, Loss, default_loss
+from fusionlib.losses.seafusion import SeAFusionLoss
+from fusionlib.losses.ssvif import SSVIFLoss
 from fusionlib.losses.tgfuse import TGFuseLoss
 
 __all__ = [
@@ -16,6 +18,8 @@ __all__ = [
     "Loss",
     "MMDRFuseContent",
     "MMDRFuseLoss",
+    "SSVIFLoss",
+    "SeAFusionLoss",
     "TGFuseLoss",
     "default_loss",
 ]
