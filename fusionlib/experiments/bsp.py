@@ -63,7 +63,8 @@ def table1(
     wanted = _labels(only)
     sizes = profile(name)
     smallest = min(sizes.pairs)
-    length = steps or (None if model == BASELINES[0] else sizes.more.steps)
+    usual = {"bsp-cnn": None, "bsp-gan": sizes.more.game_steps}.get(model, sizes.more.steps)
+    length = steps or usual
     rows = []
     for mode, trainable in TABLE1_ROWS:
         if (mode, trainable) not in wanted:

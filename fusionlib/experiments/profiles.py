@@ -90,14 +90,17 @@ class MoreTables:
     """Sizes of Tables 2, 3, 5 and 7 in one profile.
 
     Args:
-        steps: of every training, and of Table 1's for all but the CNN; None
-            trains for the profile's epochs.
+        steps: of every training, and of Table 1's Transformer; None trains
+            for the profile's epochs.
+        game_steps: of Table 1's GAN, whose critics make a step three times as
+            long; None as `steps`.
         others: data set -> its base of 150 patches.
         bases: patches of Table 3's bases, by the size that the paper prints.
         half: patches that stand for the 75 of Table 5.
     """
 
     steps: int | None
+    game_steps: int | None
     others: dict[str, OtherBase]
     bases: dict[int, int]
     half: int
@@ -174,6 +177,8 @@ class Profile:
         seeds: how many for the rows whose T is the base's size.
         precision: of the network in training.
         tests: the test sets that tables are scored on.
+        brief: the same with fewer of the large images, for networks that
+            take longer than the CNN.
         curve: the test set of the curves during training.
         panel: the first test set's image that figures show.
         abnormal: (test set, image) of a scene that the visible camera hardly
@@ -202,6 +207,7 @@ class Profile:
     seeds: int
     precision: str
     tests: tuple[TestSet, ...]
+    brief: tuple[TestSet, ...]
     curve: TestSet
     panel: str
     abnormal: tuple[str, str]
@@ -229,6 +235,7 @@ class Profile:
         return {"epochs": self.epochs}
 
 
+_PAPER_TABLE1 = (TestSet("MSRS"), TestSet("LLVIP", most=250), TestSet("M3FD", most=420))
 _PAPER_TABLE4 = tuple(TestSet(name, most=250 if name == "LLVIP" else None) for name in TABLE4_SETS)
 
 PROFILES = {
@@ -248,6 +255,7 @@ PROFILES = {
         seeds=2,
         precision="float32",
         tests=(TestSet("scenes", ("0001N", "0003N")),),
+        brief=(TestSet("scenes", ("0001N", "0003N")),),
         curve=TestSet("scenes", ("0000D", "0001N")),
         panel="0001N",
         abnormal=("scenes", "0003N"),
@@ -267,6 +275,7 @@ PROFILES = {
         ),
         more=MoreTables(
             steps=4,
+            game_steps=4,
             others={
                 "M3FD": OtherBase(TestSet("scenes", ("0004D", "0005N", "0006D")), 32, None),
                 "LLVIP": OtherBase(TestSet("scenes", ("0007N", "0008D", "0009N")), 32, None),
@@ -303,6 +312,11 @@ PROFILES = {
         seeds=3,
         precision="bfloat16",
         tests=tuple(TestSet(name, _quick(name)) for name in ("MSRS", "LLVIP", "M3FD")),
+        brief=(
+            TestSet("MSRS", _quick("MSRS")),
+            TestSet("LLVIP", _quick("LLVIP")[::2]),  # of 1024 x 1280 pixels
+            TestSet("M3FD", _quick("M3FD")),
+        ),
         curve=TestSet("MSRS", _quick("MSRS_curve")),
         panel="00004N",
         abnormal=("M3FD", "00388"),  # fog
@@ -322,6 +336,7 @@ PROFILES = {
         ),
         more=MoreTables(
             steps=800,
+            game_steps=400,
             others={
                 "M3FD": OtherBase(TestSet("M3FD", _quick("M3FD")), 128, 150),
                 "LLVIP": OtherBase(TestSet("LLVIP", most=10), 256, 150),
@@ -330,10 +345,10 @@ PROFILES = {
             half=75,
         ),
         questions=Questions(
-            epochs=10, night=_NIGHT, day=_DAY, rendered=_RENDERED, rendered_size=(480, 640)
+            epochs=5, night=_NIGHT, day=_DAY, rendered=_RENDERED, rendered_size=(480, 640)
         ),
         table6={
-            "cddfuse": Retraining(64, 4, 400, 5e-4),
+            "cddfuse": Retraining(64, 4, 200, 5e-4),
             "mmdrfuse": Retraining(128, 8, 800, 1e-3),
             "tgfuse": Retraining(128, 4, 400, 1e-4),
         },
@@ -353,7 +368,8 @@ PROFILES = {
         equal_steps=False,
         seeds=3,
         precision="float32",
-        tests=(TestSet("MSRS"), TestSet("LLVIP", most=250), TestSet("M3FD", most=420)),
+        tests=_PAPER_TABLE1,
+        brief=_PAPER_TABLE1,
         curve=TestSet("MSRS"),
         panel="00004N",
         abnormal=("M3FD", "00388"),  # fog
@@ -375,6 +391,7 @@ PROFILES = {
         ),
         more=MoreTables(
             steps=None,
+            game_steps=None,
             others={
                 # The first 150 patches: ten images of M3FD give 15 each at this distance, and of
                 # LLVIP, whose images are larger, eight give 20 each. The others are spare.
