@@ -13,7 +13,12 @@ import torch
 from torch import Tensor, nn
 
 from fusionlib.models.layers import channels_last, pad_to_two, unrounded
-from fusionlib.models.restormer import ChannelAttention, GatedFeedForward, RestormerBlock
+from fusionlib.models.restormer import (
+    ChannelAttention,
+    GatedFeedForward,
+    RestormerBlock,
+    dense_block,
+)
 
 WIDTH, HEADS, BLOCKS = 64, 8, 4
 
@@ -29,19 +34,6 @@ def blocks() -> nn.Sequential:
             )
             for _ in range(BLOCKS)
         )
-    )
-
-
-def base_branch() -> RestormerBlock:
-    """What spans the image: (B, 64, H, W) -> the same, 363,016 parameters.
-
-    The attention's 3x3 convolution is dense. The feed-forward part's sees two
-    channels at a time, and mirrors the border.
-    """
-    return RestormerBlock(
-        WIDTH,
-        ChannelAttention(WIDTH, HEADS, groups=1),
-        GatedFeedForward(WIDTH, WIDTH, paired=True),
     )
 
 
@@ -98,11 +90,11 @@ class CDDFuse(nn.Module):
             {
                 "embed": nn.Conv2d(channels, WIDTH, 3, padding=1, bias=False),
                 "shared": blocks(),
-                "base": base_branch(),
+                "base": dense_block(WIDTH, HEADS),
                 "detail": nn.Sequential(*(Coupling() for _ in range(3))),
             }
         )
-        self.base_fusion = base_branch()
+        self.base_fusion = dense_block(WIDTH, HEADS)
         self.detail_fusion = Coupling()
         self.decoder = nn.Sequential(
             nn.Conv2d(2 * WIDTH, WIDTH, 1, bias=False),

@@ -8,6 +8,10 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from fusionlib.errors import FusionError
+from fusionlib.models.restormer import ChannelNorm
+
+CONVENTIONS = "products", "fvcore"
+NORM = 5  # operations of a layer norm for each value, as fvcore takes them
 
 
 def _product(_, a: torch.Size, b: torch.Size, **others) -> int:
@@ -22,9 +26,16 @@ def _backward(grad, x, weight, bias, stride, padding, dilation, transposed, *oth
     return 2 * sum(wanted[:2]) * x[0] * places * weight.numel()
 
 
+def _attention(q: torch.Size, k: torch.Size, v: torch.Size, *others, **out) -> int:
+    """Operations of scores and of what they weight: q (..., M, K), k (..., N, K), v (..., N, D)."""
+    return 2 * q[:-1].numel() * k[-2] * (k[-1] + v[-1])
+
+
 # What PyTorch's counter lacks: products into memory that is there already, which it passes
-# over, and groups of convolutions, which it takes for one in the backward pass.
+# over, attention on the CPU, and groups of convolutions, which it takes for one in the backward
+# pass.
 COUNTED = dict.fromkeys((torch.ops.aten.addmm_, torch.ops.aten.baddbmm_), _product)
+COUNTED[torch.ops.aten._scaled_dot_product_flash_attention_for_cpu] = _attention
 COUNTED[torch.ops.aten.convolution_backward] = _backward
 
 
@@ -34,7 +45,7 @@ class Cost:
 
     parameters: trained numbers.
     megabytes: of them as float32, in 2^20 bytes.
-    macs: multiply-accumulates that fuse one pair.
+    macs: multiply-accumulates that fuse one pair, under a convention.
     """
 
     parameters: int
@@ -42,7 +53,13 @@ class Cost:
     macs: int
 
 
-def cost(model: nn.Module, height: int = 480, width: int = 640, channels: int = 1) -> Cost:
+def cost(
+    model: nn.Module,
+    height: int = 480,
+    width: int = 640,
+    channels: int = 1,
+    convention: str = "products",
+) -> Cost:
     """Count a model's parameters, and its work on one pair.
 
     Counted as work are convolutions and matrix products, those of attention
@@ -57,18 +74,37 @@ def cost(model: nn.Module, height: int = 480, width: int = 640, channels: int = 
             pair on its device.
         height, width: of the pair, in pixels.
         channels: of each source.
+        convention: "products" counts as above. "fvcore" gives the number
+            that this tool finds for the published form, as SSVIF prints it
+            (Table IV): the same, and 5 for each value of a layer norm. It
+            passes over softmax, activations and what is written out element
+            by element, as the norms over a map's channels are in EMMA and
+            CDDFuse (inferred: only without them EMMA's count is the printed
+            one). Fused attention, for which it has no count, stands for the
+            two products that SwinFusion writes out. Right for "swinfusion",
+            "seafusion", "emma" and "cddfuse", whose products are made as
+            published. Other norms and upsampling, which fvcore counts, are
+            not in them and not counted here.
 
-    Raises FusionError for a size below one pixel.
+    Raises FusionError for a size below one pixel or an unknown convention.
     """
     if min(height, width, channels) < 1:
         raise FusionError(
             f"height, width and channels are 1 or more, not {height}, {width} and {channels}."
         )
+    if convention not in CONVENTIONS:
+        raise FusionError(f"convention is {' or '.join(CONVENTIONS)}, not {convention!r}.")
     weights = list(model.parameters())
     black = torch.zeros(1, channels, height, width, device=weights[0].device if weights else "cpu")
     counter = FlopCounterMode(display=False, custom_mapping=COUNTED)
+    model, normed = copy.deepcopy(model).eval(), []
+    if convention == "fvcore":
+        for layer in model.modules():
+            if isinstance(layer, nn.LayerNorm) and not isinstance(layer, ChannelNorm):
+                layer.register_forward_hook(lambda _, given, made: normed.append(made.numel()))
     with torch.no_grad(), counter:
-        copy.deepcopy(model).eval()(black, black)
+        model(black, black)
     parameters = sum(values.numel() for values in weights)
     # A multiply-accumulate is two floating-point operations.
-    return Cost(parameters, parameters * 4 / 2**20, counter.get_total_flops() // 2)
+    macs = counter.get_total_flops() // 2 + NORM * sum(normed)
+    return Cost(parameters, parameters * 4 / 2**20, macs)

@@ -38,6 +38,18 @@ def pad_to_two(ir: Tensor, vi: Tensor) -> tuple[Tensor, Tensor, Callable[[Tensor
     return pad_to_multiple(ir, vi, 2 if min(ir.shape[-2:]) < 2 else 1)
 
 
+def mirrored(inputs: int, outputs: int, stride: int = 1, bias: bool = True) -> nn.Conv2d:
+    """A 3x3 convolution that sees the image mirrored at its border."""
+    return nn.Conv2d(inputs, outputs, 3, stride, padding=1, padding_mode="reflect", bias=bias)
+
+
+def leaky(inputs: int, outputs: int) -> nn.Sequential:
+    """A 3x3 convolution and a leaky ReLU of slope 0.2."""
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, 3, padding=1), nn.LeakyReLU(0.2, inplace=True)
+    )
+
+
 class GroupNorm(nn.GroupNorm):
     """PyTorch's own, also for stacked networks (vmap), which its checks refuse."""
 

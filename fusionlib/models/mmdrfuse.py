@@ -14,14 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fusionlib.models.layers import pad_to_multiple, pad_to_two, unrounded
+from fusionlib.models.layers import mirrored, pad_to_multiple, pad_to_two, unrounded
 
 MAPS = 4  # channels that student and teacher share
-
-
-def mirrored(inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:
-    """A 3x3 convolution that sees the image mirrored at its border."""
-    return nn.Conv2d(inputs, outputs, 3, stride, padding=1, padding_mode="reflect")
 
 
 class _FromMaps(nn.Module):

@@ -6,7 +6,10 @@ from fusionlib.errors import FusionError
 from fusionlib.models.bsp_cnn import BSPCNN
 from fusionlib.models.bsp_transformer import BSPTransformer
 from fusionlib.models.cddfuse import CDDFuse
+from fusionlib.models.emma import EMMA
 from fusionlib.models.mmdrfuse import MMDRFuse, MMDRFuseTeacher
+from fusionlib.models.seafusion import SeAFusion
+from fusionlib.models.swinfusion import SwinFusion
 from fusionlib.models.tgfuse import TGFuse
 
 MODELS: dict[str, type[nn.Module]] = {
@@ -14,8 +17,11 @@ MODELS: dict[str, type[nn.Module]] = {
     "bsp-transformer": BSPTransformer,
     "bsp-gan": BSPCNN,  # the generator; its discriminators exist in training alone
     "cddfuse": CDDFuse,
+    "emma": EMMA,
     "mmdrfuse": MMDRFuse,
     "mmdrfuse-teacher": MMDRFuseTeacher,
+    "seafusion": SeAFusion,
+    "swinfusion": SwinFusion,
     "tgfuse": TGFuse,
 }
 # Published for grey images alone.

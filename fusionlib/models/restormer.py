@@ -1,4 +1,4 @@
-"""Restormer's two halves, which CDDFuse builds on: attention and gated layers.
+"""Restormer's halves, attention and gated layers; CDDFuse and EMMA build on them.
 
 Both work on maps (B, C, H, W) of any size. The attention is of channels to
 each other, so that its cost grows with the pixels and not with their square.
@@ -126,3 +126,17 @@ class RestormerBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = x + self.attention(self.attention_norm(x))
         return x + self.feed_forward(self.forward_norm(x))
+
+
+def dense_block(channels: int, heads: int) -> RestormerBlock:
+    """What spans the image in CDDFuse and EMMA: (B, C, H, W) -> the same.
+
+    The attention's 3x3 convolution is dense. The feed-forward part's sees two
+    channels at a time, and mirrors the border. 363,016 parameters for C = 64
+    and 8 heads.
+    """
+    return RestormerBlock(
+        channels,
+        ChannelAttention(channels, heads, groups=1),
+        GatedFeedForward(channels, channels, paired=True),
+    )

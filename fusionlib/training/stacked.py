@@ -17,6 +17,7 @@ from torch.func import functional_call, vmap
 
 from fusionlib.data.base import load_base
 from fusionlib.errors import FusionError
+from fusionlib.models import MODELS
 from fusionlib.training.plain import PlainTraining
 from fusionlib.training.recipes import recipe_of
 from fusionlib.training.spec import Spec
@@ -130,6 +131,10 @@ def check_stackable(one: Spec, other: Spec) -> None:
     if one.ir.patch != other.ir.patch:
         raise FusionError(f"Runs {one.key} and {other.key} have patches of two sizes.")
     for spec in (one, other):
+        if getattr(MODELS[spec.model], "stochastic", False):
+            raise FusionError(
+                f"Run {spec.key} can't train in a stack: {spec.model} leaves out layers at random."
+            )
         if recipe_of(spec) is not PlainTraining or spec.shards > 1:
             raise FusionError(
                 f"Run {spec.key} has critics or shards, or a recipe of its own, which are not"

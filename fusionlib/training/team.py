@@ -34,11 +34,13 @@ class Team:
     def sum(self, weights: Iterable[Tensor], values: Tensor) -> Tensor:
         """Sum the gradients of weights over the team, in place, and return the sum of values.
 
+        weights: those that have none, because their network does not use them,
+        are left out.
         values: (n,), such as the terms of a loss, on the weights' device.
         """
         if self.size == 1:
             return values
-        parts = [weight.grad for weight in weights] + [values]
+        parts = [weight.grad for weight in weights if weight.grad is not None] + [values]
         together = torch.cat([part.flatten() for part in parts])
         distributed.all_reduce(together)
         summed = together.split([part.numel() for part in parts])

@@ -8,6 +8,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from fusionlib.errors import FusionError
 from fusionlib.models import create_model
 from fusionlib.models.cost import COUNTED, cost
+from fusionlib.models.restormer import ChannelNorm
 from tests.models.literal_cnn import LiteralCNN
 
 
@@ -60,6 +61,39 @@ def test_the_work_grows_with_the_pixels():
     assert small.parameters == large.parameters
     # Four times the pixels; borders and the gates, once an image, are next to nothing.
     assert large.macs == pytest.approx(4 * small.macs, rel=0.005)
+
+
+class Normed(nn.Module):
+    """A layer norm over rows, called twice, one over channels, and attention of rows."""
+
+    def __init__(self):
+        super().__init__()
+        self.rows, self.pixels = nn.LayerNorm(5), ChannelNorm(1)
+
+    def forward(self, ir, vi):
+        q, k = self.rows(ir), self.rows(self.pixels(vi))
+        return nn.functional.scaled_dot_product_attention(q, k, vi)
+
+
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+def test_fvcore_adds_five_for_each_value_of_a_layer_norm(device):
+    model = Normed().to(device)
+    attention = 6 * 6 * (5 + 5)
+    assert cost(model, 6, 5).macs == attention
+    assert cost(model, 6, 5, convention="fvcore").macs == attention + 5 * 2 * 6 * 5
+    assert not model.rows._forward_hooks
+    assert cost(Tiny(), 6, 5, convention="fvcore") == cost(Tiny(), 6, 5)
+
+
+def test_cddfuse_as_fvcore_counts():
+    with torch.device("meta"):
+        model = create_model("cddfuse")
+    assert cost(model, convention="fvcore").macs == pytest.approx(552.46e9, rel=1e-5)
+
+
+def test_an_unknown_convention_is_refused():
+    with pytest.raises(FusionError, match="products or fvcore, not 'thop'"):
+        cost(Tiny(), 6, 5, convention="thop")
 
 
 def dense(channels, growth):

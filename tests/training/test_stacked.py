@@ -8,7 +8,7 @@ from fusionlib.errors import FusionError
 from fusionlib.losses import BSPLoss
 from fusionlib.training import open_run
 from fusionlib.training.plain import PlainTraining
-from fusionlib.training.stacked import Stack
+from fusionlib.training.stacked import Stack, check_stackable
 from tests.training.small import tiny
 
 
@@ -103,3 +103,8 @@ def test_what_does_not_fit_is_refused(values, part):
 def test_critics_and_shards_are_refused():
     with pytest.raises(FusionError, match="critics or shards"):
         Stack([training(tiny(batch=4, shards=2)), training(tiny(batch=4, seed=1, shards=2))])
+
+
+def test_a_network_that_draws_in_training_is_refused():
+    with pytest.raises(FusionError, match="can't train in a stack: swinfusion leaves out"):
+        check_stackable(*(tiny(model="swinfusion", seed=seed) for seed in (0, 1)))

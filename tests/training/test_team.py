@@ -53,7 +53,12 @@ def shared(folder, spec, processes=2, program=("-m", "fusionlib.training")):
 
 @pytest.mark.parametrize(
     "values",
-    [{"model": "bsp-cnn"}, {"model": "bsp-transformer"}, {"model": "bsp-gan"}],
+    [
+        {"model": "bsp-cnn"},
+        {"model": "bsp-transformer"},
+        {"model": "bsp-gan"},
+        {"model": "seafusion"},  # which holds weights that it does not use
+    ],
     ids=lambda values: values["model"],
 )
 def test_two_processes_have_the_losses_of_one_with_two_shards(store, values):
