@@ -109,7 +109,7 @@ def test_import_is_light():
     assert "fusionlib" in loaded
     notebook = {"IPython", "ipykernel", "ipywidgets", "jupyterlab", "nbformat", "papermill"}
     drawing = {"matplotlib", "pandas", "seaborn"}
-    assert loaded & (notebook | drawing | {"ray", "torchvision"}) == set()
+    assert loaded & (notebook | drawing | {"ray", "torchvision", "transformers"}) == set()
 
 
 # --- run_all.sh ---------------------------------------------------------------------------
