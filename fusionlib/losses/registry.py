@@ -14,7 +14,9 @@ Loss = (
 )
 
 LOSSES: dict[str, type] = {kind.__name__: kind for kind in get_args(Loss)}
-# Methods with an objective of their own; every model trains with `BSPLoss`, too.
+# These look at a fused image and its sources alone, so every model trains with them.
+FOR_ALL: tuple[type, ...] = (BSPLoss, SeAFusionLoss, SSVIFLoss)
+# Methods with an objective of their own.
 OWN: dict[str, type] = {
     "cddfuse": CDDFuseLoss,
     "mmdrfuse": MMDRFuseLoss,

@@ -44,6 +44,8 @@ class Training(ABC):
     its optimiser is what `more_parts` returns.
     """
 
+    watched = "total"  # the term that tells whether it diverges
+
     def __init__(
         self,
         run: Run,
@@ -84,7 +86,7 @@ class Training(ABC):
 
     @property
     def done(self) -> bool:
-        """Whether the spec's last step was taken."""
+        """Whether the last step was taken: the spec's, or where a recipe ends before."""
         return self.step == self.spec.total_steps
 
     @contextmanager
@@ -106,16 +108,19 @@ class Training(ABC):
             if now - noted > NOTE_SECONDS:
                 self.run.note_step(self.step)
                 noted = now
-            if self.step in snapshots or now - saved > CHECKPOINT_SECONDS:
+            if due() or now - saved > CHECKPOINT_SECONDS:
                 bar.update(0, loss=float(self._fetched()[-1, self.terms.index("total")]))
                 self._checkpoint()
                 saved = now
-            if self.step in snapshots:
+            if due():
                 self._keep_snapshot(record, on_snapshot)
+
+        def due() -> bool:
+            return self.step in snapshots or self.done
 
         with progress(total=spec.total_steps, description=name, quiet=quiet) as bar:
             bar.update(self.step)
-            if self.step in snapshots and self.team.leads:
+            if due() and self.team.leads:
                 # It was killed between the checkpoint and these weights.
                 self._keep_snapshot(record, on_snapshot)
             yield keep
@@ -197,9 +202,9 @@ class Training(ABC):
         bad = ~np.isfinite(losses).all(1)
         if bad.any():
             self._stop(f"The loss of run {self.run.key} is not finite from step", losses, bad)
-        totals = losses[:, self.terms.index("total")]
+        watched = losses[:, self.terms.index(self.watched)]
         # Levels of two objectives don't compare.
-        bad = np.concatenate([_diverging(part) for part in np.split(totals, self.turns)])
+        bad = np.concatenate([_diverging(part) for part in np.split(watched, self.turns)])
         if bad.any():
             self._stop(
                 f"The loss of run {self.run.key} diverges: its median over {DIVERGING_STEPS} steps"
@@ -259,13 +264,15 @@ class Training(ABC):
         self.kept_step = self.step
 
     def _keep_snapshot(self, record: dict, on_snapshot) -> None:
-        if self.run.weights_file(self.step).exists():
+        # Of a training that ended before, the weights count as those of the last step, too.
+        step = self.spec.total_steps if self.done else self.step
+        if self.run.weights_file(step).exists():
             return
-        if self.step == self.spec.total_steps:
+        if self.done:
             self._finish(record)
-        self.run.save_weights(self.model, self.step)
+        self.run.save_weights(self.model, step)
         if on_snapshot:
-            on_snapshot(self.run, self.step)
+            on_snapshot(self.run, step)
 
     def _finish(self, record: dict) -> None:
         # Before the last weights, which say that the run is finished.

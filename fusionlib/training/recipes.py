@@ -16,6 +16,7 @@ from fusionlib.training.loop import Training
 from fusionlib.training.mmdrfuse import MMDRFuseTraining
 from fusionlib.training.plain import PlainTraining
 from fusionlib.training.spec import Spec
+from fusionlib.training.ssvif import SSVIFTraining
 from fusionlib.training.store import Run, open_run
 from fusionlib.training.team import Team
 from fusionlib.training.tgfuse import TGFuseTraining
@@ -29,7 +30,9 @@ RECIPES: dict[type, type[Training]] = {
 
 
 def recipe_of(spec: Spec) -> type[Training]:
-    """The training that a spec asks for, by its critics or its loss."""
+    """The training that a spec asks for, by what stands beside the model, or its loss."""
+    if spec.consistency:
+        return SSVIFTraining
     return AdversarialTraining if spec.adversarial else RECIPES.get(type(spec.loss), PlainTraining)
 
 

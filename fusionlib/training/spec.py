@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from fusionlib.data.base import PatchSource
 from fusionlib.errors import FusionError
-from fusionlib.losses import LOSSES, Adversarial, BSPLoss, Loss, default_loss
+from fusionlib.losses import FOR_ALL, LOSSES, Adversarial, BSPLoss, Loss, default_loss
 from fusionlib.models import MODELS
 from fusionlib.models.registry import check_model
 from fusionlib.pairing import RELATIONS
+from fusionlib.training.consistency import Consistency
 
 PRECISIONS = ("float32", "bfloat16")
 
@@ -30,7 +31,7 @@ class Spec:
         redraw: new pairs each epoch (released code), or the same in new order.
         seed: of the weights and of the draws.
         loss: the objective; None takes the one that was published with the
-            model. A `BSPLoss` trains every model. Where a spec is copied for
+            model. Those in `FOR_ALL` train every model. Where a spec is copied for
             another model, the loss goes along.
         batch, lr: batch size and Adam's learning rate.
         precision: "float32", or "bfloat16" for the network under autocast
@@ -39,6 +40,8 @@ class Spec:
             in colour, and each infrared one three times.
         adversarial: the critics of an adversarial training; None trains
             without, but "bsp-gan" takes `Adversarial()` of itself.
+        consistency: SSVIF's segmentations beside the fusion, and its stages;
+            None trains without.
         shards: equal parts of a batch that are learnt from apart, their
             gradients averaged: batch statistics (of batch norms and of the
             loss) are those of a part. Several processes share a training by
@@ -63,6 +66,7 @@ class Spec:
     channels: int = 1
     adversarial: Adversarial | None = None
     shards: int = 1
+    consistency: Consistency | None = None
 
     def __post_init__(self):
         if self.model == "bsp-gan" and self.adversarial is None:
@@ -80,10 +84,11 @@ class Spec:
                 f"There is no relation {self.relation!r}; it is one of {', '.join(RELATIONS)}."
             )
         check_model(self.model, self.channels)
-        kinds = {type(default_loss(self.model)).__name__: 0, "BSPLoss": 0}
-        if type(self.loss).__name__ not in kinds:
+        kinds = dict.fromkeys((type(default_loss(self.model)), *FOR_ALL))
+        if type(self.loss) not in kinds:
             raise FusionError(
-                f"The loss of a spec for {self.model} is a {' or a '.join(kinds)}, not a"
+                f"The loss of a spec for {self.model} is a"
+                f" {' or '.join(kind.__name__ for kind in kinds)}, not a"
                 f" {type(self.loss).__name__}."
             )
         if self.adversarial is not None and not isinstance(self.adversarial, Adversarial):
@@ -125,6 +130,8 @@ class Spec:
             )
         if self.total_steps < 1:
             raise FusionError(f"A training needs at least one step, not {self.total_steps}.")
+        if self.consistency:
+            self.consistency.check(self)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -178,6 +185,7 @@ class Spec:
         """The spec that `to_dict` described, also after a way through JSON."""
         plain = dict(values)
         kinds = {"ir": _source, "vi": _source, "adversarial": Adversarial}
+        kinds["consistency"] = Consistency
         for name in (*kinds, "loss"):
             if (inner := plain.get(name)) is not None:
                 inner = {k: tuple(v) if isinstance(v, list) else v for k, v in inner.items()}

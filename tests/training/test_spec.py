@@ -21,6 +21,7 @@ from fusionlib.losses import (
     TGFuseLoss,
 )
 from fusionlib.training import Spec
+from fusionlib.training.consistency import Consistency
 
 IR, VI = (
     PatchSource(side, "MSRS", "train", ("00001D", "00005N"), fingerprint * 4)
@@ -34,6 +35,7 @@ OTHERS = {
         "model": "emma", "ir": VI, "vi": IR, "relation": "strict", "pairs": 151, "epochs": 101,
         "redraw": False, "seed": 1, "loss": BSPLoss(ssim=0.3), "batch": 4, "lr": 1e-3,
         "precision": "bfloat16", "channels": 3, "adversarial": Adversarial(), "shards": 2,
+        "consistency": Consistency(),
     },
     PatchSource: {
         "modality": "vi", "dataset": "FMB", "split": "test", "images": ("00005N", "00001D"),
@@ -58,11 +60,11 @@ def adversarial(name, value):
 
 
 def changed(kind, name, value):
-    if name in ("channels", "colour"):  # a spec takes them together alone: past its check
+    if name in ("channels", "colour", "consistency"):  # not allowed alone: past the check
         other = copy.copy(SPEC)
-        part = {"channels": 3} if kind is Spec else {"vi": dataclasses.replace(VI, colour=True)}
-        for field, changed_value in part.items():
-            object.__setattr__(other, field, changed_value)
+        if kind is PatchSource:
+            name, value = "vi", dataclasses.replace(VI, colour=True)
+        object.__setattr__(other, name, value)
         return other
     if kind is Spec:
         return dataclasses.replace(SPEC, **{name: value})
@@ -230,7 +232,7 @@ def test_snapshots_end_with_the_last_step(total):
         ({"pairs": 7}, "batch=8 does not fit pairs=7"),
         ({"model": "bsp-rnn"}, "no model 'bsp-rnn'"),
         ({"relation": "loose"}, "no relation 'loose'"),
-        ({"loss": dict}, "BSPLoss, not a type"),
+        ({"loss": dict}, "BSPLoss or SeAFusionLoss or SSVIFLoss, not a type"),
         ({"adversarial": 0.01}, "Adversarial or None, not a float"),
         ({"adversarial": Adversarial(), "channels": 3}, "channels=1"),
         ({"seed": -1}, "seed is 0 or more, not -1"),
