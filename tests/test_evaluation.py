@@ -52,7 +52,9 @@ class Mean(nn.Module):
 class ToyRun:
     folder: Path
     key: str = "abc123"
-    spec: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(total_steps=9))
+    spec: SimpleNamespace = field(
+        default_factory=lambda: SimpleNamespace(total_steps=9, kind="fusion")
+    )
     models: list = field(default_factory=list)
 
     def model(self, step=None):
