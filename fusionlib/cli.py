@@ -266,12 +266,8 @@ def _runs_list(arguments: argparse.Namespace) -> int:
 
     runs = training.runs()
     for run in runs:
-        spec = run.spec
         state = "finished" if run.finished else f"at step {run.at:,}"
-        print(
-            f"{run.key}  {spec.model}  {spec.relation:9}  T {spec.pairs:6,}  {spec.ir.dataset}"
-            f"  {spec.total_steps:,} steps  seed {spec.seed}  {state}"
-        )
+        print(f"{run.key}  {run.spec.listed}  {state}")
     print(f"{len(runs)} runs in {settings.store_root()}")
     return 0
 

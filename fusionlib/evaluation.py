@@ -71,7 +71,7 @@ def evaluate(
     and the key of the run (both None for a model).
 
     Raises FusionError for an unknown name, a step of a model, a folder for a
-    run's rows, and for what `fuse` refuses.
+    run's rows, the run of a segmenter, and for what `fuse` refuses.
     """
     protocol = Protocol.of(protocol)
     is_model = isinstance(subject, nn.Module)
@@ -82,6 +82,10 @@ def evaluate(
             raise FusionError("keep is for a model: a run keeps its rows in its own folder.")
         if Path(keep).exists() and not Path(keep).is_dir():
             raise FusionError(f"keep must name a folder for rows, but {keep} is a file.")
+    if not is_model and subject.spec.kind != "fusion":
+        raise FusionError(
+            f"Run {subject.key} is a segmenter, which fuses nothing: score it by segment_scores."
+        )
     if not is_model and step is None:
         step = subject.spec.total_steps
     chosen, _ = choose(metrics, convention)

@@ -30,8 +30,9 @@ def choose_model(
         weights: a file that `load_weights` takes, in the place of a model.
 
     Raises FusionError for an unknown name or key, a key that fits several
-    runs, a run that was not finished, a file that `load_weights` refuses, both
-    a model and weights, and a run or a file whose network takes colour.
+    runs, a run that was not finished or that is a segmenter, a file that
+    `load_weights` refuses, both a model and weights, and a run or a file whose
+    network takes colour.
     """
     if weights is not None:
         if model != DEFAULT:
@@ -70,6 +71,8 @@ def _find_run(key: str) -> "Run":
 
 
 def _finished(run: "Run") -> "Run":
+    if run.spec.kind != "fusion":
+        raise FusionError(f"Run {run.key} is a segmenter, which fuses nothing: name another run.")
     if not run.finished:
         last = max(run.steps, default=0)
         instead = f", or take its last snapshot, weights={run.weights_file(last)}" if last else ""

@@ -54,7 +54,7 @@ class ToyRun:
     folder: Path
     key: str = "abc123"
     spec: SimpleNamespace = field(
-        default_factory=lambda: SimpleNamespace(total_steps=9, channels=1)
+        default_factory=lambda: SimpleNamespace(total_steps=9, channels=1, kind="fusion")
     )
     models: list = field(default_factory=list)
 

@@ -34,7 +34,7 @@ class ToyRun:
 
     @property
     def spec(self):
-        return SimpleNamespace(total_steps=self.total)
+        return SimpleNamespace(total_steps=self.total, kind="fusion")
 
     @property
     def finished(self):

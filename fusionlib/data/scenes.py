@@ -17,17 +17,6 @@ from fusionlib.data.scene_layout import draw
 from fusionlib.errors import FusionError
 
 SCENES_VERSION = 1  # part of the fingerprint of rendered pairs: bump it when a pixel changes
-CLASSES = (
-    "unlabelled",
-    "car",
-    "person",
-    "bike",
-    "curve",
-    "car stop",
-    "guardrail",
-    "colour cone",
-    "bump",
-)
 SMALLEST = 32  # pixels a side
 
 
@@ -49,7 +38,7 @@ def render(seed: int, night: bool, height: int = 480, width: int = 640) -> Scene
         height, width: pixels, 32 or more.
 
     Returns a Scene of float32 `ir` (1, H, W) and `vi_rgb` (3, H, W) in [0, 1],
-    and int64 `labels` (H, W): the index in `CLASSES` of what a pixel shows.
+    and int64 `labels` (H, W): the index in `labels.MSRS` of what a pixel shows.
 
     Raises FusionError for a negative seed or a size below 32.
     """

@@ -122,9 +122,7 @@ def stand_in(path: Path, missing: str, keys: Iterable[str] = ()) -> Image:
 
 def _told(run: Run) -> dict:
     return (
-        {"key": run.key, "model": run.spec.model, "seed": run.spec.seed}
-        | {"relation": run.spec.relation, "pairs": run.spec.pairs}
-        | {"steps": run.spec.total_steps}
+        {"key": run.key, **run.spec.brief, "steps": run.spec.total_steps}
         | {k: run.provenance[k] for k in ("seconds", "device", "threads", "torch", "commit")}
     )
 

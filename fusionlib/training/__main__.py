@@ -16,10 +16,11 @@ from pathlib import Path
 from torch import distributed
 
 from fusionlib.errors import FusionError
+from fusionlib.training.any_spec import AnySpec
 from fusionlib.training.probing import measure_steps
 from fusionlib.training.recipes import train
-from fusionlib.training.spec import Spec
 from fusionlib.training.stacked import train_stack
+from fusionlib.training.store import spec_of
 from fusionlib.training.team import join
 
 
@@ -59,10 +60,10 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def read_spec(file: Path) -> Spec:
+def read_spec(file: Path) -> AnySpec:
     """The spec in a JSON file; FusionError where there is none."""
     try:
-        return Spec.from_dict(json.loads(file.read_text(encoding="utf-8")))
+        return spec_of(json.loads(file.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise FusionError(f"{file} holds no spec ({error}): name a run's spec.json.") from error
 

@@ -11,19 +11,20 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from fusionlib.data.base import Base
+from fusionlib.data.base import Base, load_base
 from fusionlib.errors import FusionError
 from fusionlib.files import write_whole
 from fusionlib.memory import keep_freed_memory
-from fusionlib.models import create_model
 from fusionlib.pairing import Draw
 from fusionlib.progress import progress
+from fusionlib.training.any_spec import AnySpec
 from fusionlib.training.provenance import provenance
 from fusionlib.training.store import Run
 from fusionlib.training.team import Team
@@ -59,11 +60,9 @@ class Training(ABC):
         self.compiled = compiled
         keep_freed_memory()
         self.base = base.to(device)
-        self.draw = Draw(
-            spec.relation, len(base.ir), len(base.vi), spec.pairs, spec.seed, spec.redraw
-        )
+        self.draw = self.draws()
         torch.manual_seed(spec.seed)
-        self.model = create_model(spec.model, spec.channels).to(device).train()
+        self.model = self.network().to(device).train()
         self.optimiser = self.adam(self.model)
         # What a checkpoint holds: everything that a step changes.
         self.parts = {"model": self.model, "optimiser": self.optimiser, **self.more_parts()}
@@ -77,6 +76,20 @@ class Training(ABC):
         if self.run.state_file.exists():
             self._resume()
 
+    @classmethod
+    def load(cls, spec: AnySpec, data: str | Path | None, device: str, quiet: bool) -> Base:
+        """What the batches are gathered from, on the CPU."""
+        return load_base(spec.ir, spec.vi, data)
+
+    def draws(self) -> Draw:
+        """Which of the base an epoch meets."""
+        spec, base = self.spec, self.base
+        return Draw(spec.relation, len(base.ir), len(base.vi), spec.pairs, spec.seed, spec.redraw)
+
+    def network(self) -> nn.Module:
+        """The network before its first step."""
+        return self.spec.network()
+
     def run_to_end(self, on_snapshot, quiet: bool) -> None:
         """Step until the spec's last step, with checkpoints and snapshots."""
         with self.kept(on_snapshot, quiet) as keep:
@@ -86,8 +99,18 @@ class Training(ABC):
 
     @property
     def done(self) -> bool:
-        """Whether the last step was taken: the spec's, or where a recipe ends before."""
-        return self.step == self.spec.total_steps
+        """Whether no step is left to take."""
+        return self.over or self.step == self.spec.total_steps
+
+    @property
+    def over(self) -> bool:
+        """Whether it ends early; its weights are kept as those of the spec's last step."""
+        return False
+
+    @property
+    def kept_as(self) -> int:
+        """The step that the weights are those of."""
+        return self.spec.total_steps if self.over else self.step
 
     @contextmanager
     def kept(self, on_snapshot, quiet: bool) -> Iterator[Callable[[], None]]:
@@ -95,7 +118,6 @@ class Training(ABC):
         spec, snapshots = self.spec, set(self.spec.snapshots)
         began = saved = noted = time.monotonic()
         before, record = self.seconds, provenance(self.device)
-        name = f"{spec.model} {spec.relation} T={spec.pairs} seed {spec.seed}"
         quiet = quiet or not self.team.leads
 
         def keep() -> None:
@@ -108,19 +130,16 @@ class Training(ABC):
             if now - noted > NOTE_SECONDS:
                 self.run.note_step(self.step)
                 noted = now
-            if due() or now - saved > CHECKPOINT_SECONDS:
+            if self.kept_as in snapshots or now - saved > CHECKPOINT_SECONDS:
                 bar.update(0, loss=float(self._fetched()[-1, self.terms.index("total")]))
                 self._checkpoint()
                 saved = now
-            if due():
+            if self.kept_as in snapshots:
                 self._keep_snapshot(record, on_snapshot)
 
-        def due() -> bool:
-            return self.step in snapshots or self.done
-
-        with progress(total=spec.total_steps, description=name, quiet=quiet) as bar:
+        with progress(total=spec.total_steps, description=spec.title, quiet=quiet) as bar:
             bar.update(self.step)
-            if due() and self.team.leads:
+            if self.kept_as in snapshots and self.team.leads:
                 # It was killed between the checkpoint and these weights.
                 self._keep_snapshot(record, on_snapshot)
             yield keep
@@ -264,8 +283,7 @@ class Training(ABC):
         self.kept_step = self.step
 
     def _keep_snapshot(self, record: dict, on_snapshot) -> None:
-        # Of a training that ended before, the weights count as those of the last step, too.
-        step = self.spec.total_steps if self.done else self.step
+        step = self.kept_as
         if self.run.weights_file(step).exists():
             return
         if self.done:

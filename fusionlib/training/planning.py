@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
+from fusionlib.training.any_spec import AnySpec
 from fusionlib.training.probing import probe
-from fusionlib.training.spec import Spec
 from fusionlib.training.store import open_run
 from fusionlib.training.submitting import room
 
@@ -46,7 +46,7 @@ class Plan:
 
 
 def plan(
-    specs: Sequence[Spec],
+    specs: Sequence[AnySpec],
     data: str | Path | None = None,
     workers: int | None = None,
     device: str | None = None,
@@ -72,7 +72,7 @@ def plan(
     seconds, hours, left = {}, 0.0, 0
     for run in missing:
         spec = run.spec
-        kind = _kind(spec)
+        kind = spec.step_kind
         if kind not in seconds:
             with ThreadPoolExecutor(workers) as pool:
                 probes = [
@@ -84,12 +84,6 @@ def plan(
         left += ahead
         hours += ahead * seconds[kind] / 3600 / workers
     return Plan(len(missing), left, workers, seconds, hours, devices[0])
-
-
-def _kind(spec: Spec) -> str:
-    """What a step's time depends on."""
-    name = f"{spec.model}{' with critics' if spec.adversarial else ''}"
-    return f"{name} {spec.precision} {spec.batch}x{spec.ir.patch}x{spec.ir.patch}"
 
 
 def _time(hours: float) -> str:

@@ -15,11 +15,10 @@ from pathlib import Path
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from fusionlib.data.base import load_base
 from fusionlib.errors import FusionError
 from fusionlib.models.cost import COUNTED
+from fusionlib.training.any_spec import AnySpec
 from fusionlib.training.recipes import recipe_of
-from fusionlib.training.spec import Spec
 from fusionlib.training.stacked import Stack
 from fusionlib.training.store import open_run
 
@@ -52,7 +51,7 @@ class Cost:
 
 
 def probe(
-    specs: Spec | Sequence[Spec],
+    specs: AnySpec | Sequence[AnySpec],
     steps: int = 5,
     data: str | Path | None = None,
     device: str | None = None,
@@ -70,7 +69,7 @@ def probe(
 
     Raises FusionError where the training itself would.
     """
-    specs = [specs] if isinstance(specs, Spec) else specs
+    specs = [specs] if isinstance(specs, AnySpec) else specs
     with tempfile.TemporaryDirectory(prefix="fusionlib-probe-") as folder:
         files = []
         for number, spec in enumerate(specs):
@@ -91,20 +90,20 @@ def probe(
 
 
 def measure_steps(
-    specs: Sequence[Spec], steps: int, data: str | Path | None, device: str | None
+    specs: Sequence[AnySpec], steps: int, data: str | Path | None, device: str | None
 ) -> Cost:
     """The work of `probe`, in the process that it starts."""
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     on_gpu = torch.device(device).type == "cuda"
     with tempfile.TemporaryDirectory(prefix="fusionlib-probe-") as folder:
-        os.environ["FUSIONLIB_STORE"] = folder
         trainings = []
         for spec in specs:
             # Long enough for the probe, whatever the spec says.
             length = {"epochs": None, "steps": max(spec.total_steps, WARM_STEPS + steps)}
             spec = dataclasses.replace(spec, **length)
-            base = load_base(spec.ir, spec.vi, data)
-            trainings.append(recipe_of(spec)(open_run(spec), base, device))
+            recipe = recipe_of(spec)
+            base = recipe.load(spec, data, device, quiet=True)
+            trainings.append(recipe(open_run(spec, Path(folder)), base, device))
         together = Stack(trainings) if len(trainings) > 1 else trainings[0]
         counter = FlopCounterMode(display=False, custom_mapping=COUNTED)
         with counter:

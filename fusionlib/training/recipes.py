@@ -7,15 +7,16 @@ from pathlib import Path
 import torch
 from filelock import FileLock
 
-from fusionlib.data.base import load_base
 from fusionlib.errors import FusionError
 from fusionlib.losses import CDDFuseLoss, MMDRFuseLoss, TGFuseLoss
 from fusionlib.training.adversarial import AdversarialTraining
+from fusionlib.training.any_spec import AnySpec
 from fusionlib.training.cddfuse import CDDFuseTraining
 from fusionlib.training.loop import Training
 from fusionlib.training.mmdrfuse import MMDRFuseTraining
 from fusionlib.training.plain import PlainTraining
-from fusionlib.training.spec import Spec
+from fusionlib.training.segmenter import SegmenterTraining
+from fusionlib.training.segmenter_spec import SegmenterSpec
 from fusionlib.training.ssvif import SSVIFTraining
 from fusionlib.training.store import Run, open_run
 from fusionlib.training.team import Team
@@ -29,15 +30,17 @@ RECIPES: dict[type, type[Training]] = {
 }
 
 
-def recipe_of(spec: Spec) -> type[Training]:
-    """The training that a spec asks for, by what stands beside the model, or its loss."""
+def recipe_of(spec: AnySpec) -> type[Training]:
+    """The training that a spec asks for, by its kind, what stands beside the model, its loss."""
+    if isinstance(spec, SegmenterSpec):
+        return SegmenterTraining
     if spec.consistency:
         return SSVIFTraining
     return AdversarialTraining if spec.adversarial else RECIPES.get(type(spec.loss), PlainTraining)
 
 
 def train(
-    spec: Spec,
+    spec: AnySpec,
     data: str | Path | None = None,
     device: str | None = None,
     on_snapshot: Callable[[Run, int], object] | None = None,
@@ -69,7 +72,8 @@ def train(
     """
     if compiled and recipe_of(spec) is not PlainTraining:
         raise FusionError(
-            "compiled=True is for plain trainings: a spec with critics or with phases trains eager."
+            "compiled=True is for plain trainings: a spec with critics or with phases, or of"
+            " a segmenter, trains eager."
         )
     run, team = open_run(spec), Team()
     if spec.shards % team.size:
@@ -82,8 +86,9 @@ def train(
     # finished; the lock of a process that died is free.
     with FileLock(run.folder / "lock") if team.leads else nullcontext():
         if not team.told(run.finished if team.leads else None, device):
-            base = load_base(spec.ir, spec.vi, data)
-            training = recipe_of(spec)(run, base, device, team, compiled)
+            recipe = recipe_of(spec)
+            base = recipe.load(spec, data, device, quiet or not team.leads)
+            training = recipe(run, base, device, team, compiled)
             team.wait()  # all have read the checkpoint before one writes the next
             training.run_to_end(on_snapshot, quiet)
         team.wait()

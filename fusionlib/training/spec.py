@@ -1,23 +1,22 @@
-"""The specification of a training: everything that can change a number."""
+"""The specification of a fusion training: everything that can change a number."""
 
 import dataclasses
-import hashlib
-import json
 from dataclasses import dataclass
+
+from torch import nn
 
 from fusionlib.data.base import PatchSource
 from fusionlib.errors import FusionError
 from fusionlib.losses import FOR_ALL, LOSSES, Adversarial, BSPLoss, Loss, default_loss
-from fusionlib.models import MODELS
+from fusionlib.models import MODELS, create_model
 from fusionlib.models.registry import check_model
 from fusionlib.pairing import RELATIONS
+from fusionlib.training.any_spec import AnySpec, chosen, key_of
 from fusionlib.training.consistency import Consistency
-
-PRECISIONS = ("float32", "bfloat16")
 
 
 @dataclass(frozen=True)
-class Spec:
+class Spec(AnySpec):
     """One training; `train(spec)` makes it, or returns it if it was made.
 
     Args:
@@ -50,6 +49,8 @@ class Spec:
     Raises FusionError for values that can't be trained.
     """
 
+    kind = "fusion"
+
     model: str
     ir: PatchSource
     vi: PatchSource
@@ -73,8 +74,6 @@ class Spec:
             object.__setattr__(self, "adversarial", Adversarial())
         if self.loss is None:
             object.__setattr__(self, "loss", default_loss(self.model))
-        if (self.epochs is None) == (self.steps is None):
-            raise FusionError("A spec takes either epochs or steps, one of the two.")
         if self.model not in MODELS:
             raise FusionError(
                 f"There is no model {self.model!r}; it is one of {', '.join(MODELS)}."
@@ -100,8 +99,6 @@ class Spec:
             )
         if self.adversarial and self.channels != 1:
             raise FusionError("The critics see grey images: an adversarial spec takes channels=1.")
-        if self.seed < 0:
-            raise FusionError(f"seed is 0 or more, not {self.seed}.")
         if self.ir.patch != self.vi.patch:
             raise FusionError(
                 f"Both modalities need patches of one size, not {self.ir.patch} and"
@@ -116,20 +113,11 @@ class Spec:
             raise FusionError(
                 "A strict relation needs the same images and the same cut of both modalities."
             )
-        if self.precision not in PRECISIONS:
-            raise FusionError(
-                f"precision is one of {', '.join(PRECISIONS)}, not {self.precision!r}."
-            )
         if not 0 < self.batch <= self.pairs:
             raise FusionError(
                 f"batch={self.batch} does not fit pairs={self.pairs}: an epoch needs a whole batch."
             )
-        if self.shards < 1 or self.batch % self.shards:
-            raise FusionError(
-                f"shards={self.shards} does not divide batch={self.batch} into equal parts."
-            )
-        if self.total_steps < 1:
-            raise FusionError(f"A training needs at least one step, not {self.total_steps}.")
+        self.check_course()
         if self.consistency:
             self.consistency.check(self)
 
@@ -137,11 +125,6 @@ class Spec:
     def steps_per_epoch(self) -> int:
         """Whole batches in the T pairs of an epoch."""
         return self.pairs // self.batch
-
-    @property
-    def total_steps(self) -> int:
-        """Optimisation steps of the whole training."""
-        return self.steps if self.epochs is None else self.epochs * self.steps_per_epoch
 
     @property
     def snapshots(self) -> tuple[int, ...]:
@@ -165,13 +148,38 @@ class Spec:
         later version adds does not rename the runs that were made before it. So
         is the loss where it is the model's own, and its kind where that is.
         """
-        chosen, usual = _chosen(self), default_loss(self.model)
+        values, usual = chosen(self), default_loss(self.model)
         if self.loss == usual:
-            del chosen["loss"]
+            del values["loss"]
         elif type(self.loss) is not type(usual):
-            chosen["loss"]["kind"] = type(self.loss).__name__
-        text = json.dumps(chosen, sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
+            values["loss"]["kind"] = type(self.loss).__name__
+        return key_of(values)
+
+    @property
+    def title(self) -> str:
+        return f"{self.model} {self.relation} T={self.pairs} seed {self.seed}"
+
+    @property
+    def listed(self) -> str:
+        return (
+            f"{self.model}  {self.relation:9}  T {self.pairs:6,}  {self.ir.dataset}"
+            f"  {self.total_steps:,} steps  seed {self.seed}"
+        )
+
+    @property
+    def step_kind(self) -> str:
+        beside = " with critics" if self.adversarial else ""
+        if self.consistency:
+            beside = f" with segformer-{self.consistency.segmenter}"
+        return f"{self.model}{beside} {self.precision} {self.batch}x{self.ir.patch}x{self.ir.patch}"
+
+    @property
+    def brief(self) -> dict:
+        names = ("model", "seed", "relation", "pairs")
+        return {name: getattr(self, name) for name in names}
+
+    def network(self) -> nn.Module:
+        return create_model(self.model, self.channels)
 
     def to_dict(self) -> dict:
         """Plain values, for JSON; a loss other than BSPLoss says its kind."""
@@ -211,16 +219,3 @@ def _places(source: PatchSource) -> list[tuple]:
         (part.dataset, part.split, part.images, part.stride, part.first, part.size)
         for part in source.parts
     ]
-
-
-def _chosen(value) -> dict:
-    chosen = {}
-    for item in dataclasses.fields(value):
-        here = getattr(value, item.name)
-        default = item.default
-        if item.default_factory is not dataclasses.MISSING:
-            default = item.default_factory()
-        if here == default:
-            continue
-        chosen[item.name] = _chosen(here) if dataclasses.is_dataclass(here) else here
-    return chosen

@@ -11,6 +11,7 @@ from fusionlib.models.segmentation import SegmentationHead, segformer
 from fusionlib.training.consistency import WITHOUT
 from fusionlib.training.course import Course
 from fusionlib.training.loop import Training
+from fusionlib.training.patience import Patience
 
 # Of stage II, and 0 in stage I: what the history holds beside the fusion loss's terms.
 CSC = ("csc", "agreement", "from_a", "classes")
@@ -45,9 +46,11 @@ class SSVIFTraining(Training):
 
     def more_parts(self) -> dict:
         game = self.spec.consistency
-        self.course = Course(game.two_stages and game.weighting != WITHOUT, game.patience)
+        self.course = Course(game.two_stages and game.weighting != WITHOUT)
+        self.patience = Patience(game.patience) if game.patience else None
+        kept = {"course": self.course} | ({"patience": self.patience} if self.patience else {})
         if game.weighting == WITHOUT:
-            return {"course": self.course}
+            return kept
         # After the fusion model, so that a seed gives it the same weights as without.
         channels = self.model.feature_channels
         self.head = SegmentationHead(channels, game.classes, game.width)
@@ -60,11 +63,11 @@ class SSVIFTraining(Training):
         self.beside = [*self.head.parameters(), *self.segmenter.parameters()]
         learnt = [*self.beside, *self.weighting.parameters()]
         self.segmentation_adam = torch.optim.Adam(learnt, lr=self.spec.lr, fused=True)
-        return {**parts, "segmentation_adam": self.segmentation_adam, "course": self.course}
+        return {**parts, "segmentation_adam": self.segmentation_adam, **kept}
 
     @property
-    def done(self) -> bool:
-        return super().done or self.course.stopped
+    def over(self) -> bool:
+        return self.patience is not None and self.patience.over
 
     def learn(self, shards: list[tuple[Tensor, Tensor]]) -> dict[str, Tensor]:
         ((ir, vi),) = shards
@@ -76,12 +79,11 @@ class SSVIFTraining(Training):
         self.course.add(terms["fusion"], terms["csc"])
         if (self.step + 1) % self.spec.steps_per_epoch == 0:
             self.end_epoch(joint)
-        if self.course.stopped or self.step + 1 == self.spec.total_steps:
-            self.course.restore(self.model)
-        last = terms["total"].new_tensor
-        stage, validation = last(1.0 + joint), last(self.course.validation)
+        if self.patience and (self.over or self.step + 1 == self.spec.total_steps):
+            self.patience.give_back(self.model)
         total = terms.pop("total")
-        return {**terms, "stage": stage, "validation": validation, "total": total}
+        beside = {"stage": 1.0 + joint, "validation": self.course.validation}
+        return {**terms, **{k: total.new_tensor(v) for k, v in beside.items()}, "total": total}
 
     def fusion_alone(self, ir: Tensor, vi: Tensor) -> dict[str, Tensor]:
         """A step down the fusion loss."""
@@ -126,8 +128,10 @@ class SSVIFTraining(Training):
         """Tell course and weighting what the epoch came to."""
         if joint:
             self.weighting.after_epoch(self.course.means)
-        watched = self.validate() if self.held_out else None
-        self.course.end_epoch(self.step + 1, self.model, watched)
+        self.course.end_epoch(self.step + 1)
+        if self.patience:
+            self.course.validation = self.validate()
+            self.patience.note(self.course.validation, self.model)
 
     @torch.no_grad()
     def validate(self) -> float:

@@ -18,6 +18,7 @@ from torch.func import functional_call, vmap
 from fusionlib.data.base import load_base
 from fusionlib.errors import FusionError
 from fusionlib.models import MODELS
+from fusionlib.training.any_spec import AnySpec
 from fusionlib.training.plain import PlainTraining
 from fusionlib.training.recipes import recipe_of
 from fusionlib.training.spec import Spec
@@ -119,8 +120,11 @@ class Stack:
         return self.first.spec.loss(fused, ir, vi)
 
 
-def check_stackable(one: Spec, other: Spec) -> None:
+def check_stackable(one: AnySpec, other: AnySpec) -> None:
     """See that two specs can train in one stack; FusionError names what differs."""
+    for spec in (one, other):
+        if not isinstance(spec, Spec):
+            raise FusionError(f"Run {spec.key} trains a segmenter: those are not stacked.")
     for name in ("model", "channels", "batch", "precision", "loss"):
         mine, theirs = getattr(one, name), getattr(other, name)
         if mine != theirs:

@@ -1,12 +1,13 @@
 """The run store: a folder a run, named by the hash of its spec.
 
-- spec.json: the specification
+- spec.json: the specification, with the kind of training where it is not fusion
 - provenance.json: versions, device, git commit, date, seconds
 - history.csv: every loss term at every step
 - step-000020.safetensors, ...: weights at the steps of `spec.snapshots`
 - state.pt: what a killed training resumes from; gone when finished
 - at: the step that it is at, for other processes to see; gone when finished
 - scores/: metric rows an image, cached by `evaluation`
+- fused/: images that a segmenter was shown, cached by `shown`
 """
 
 import json
@@ -20,9 +21,24 @@ from torch import nn
 
 from fusionlib.errors import FusionError
 from fusionlib.files import write_whole
-from fusionlib.models import create_model
 from fusionlib.settings import store_root
+from fusionlib.training.any_spec import AnySpec
+from fusionlib.training.segmenter_spec import SegmenterSpec
 from fusionlib.training.spec import Spec
+
+KINDS: dict[str, type[AnySpec]] = {kind.kind: kind for kind in (Spec, SegmenterSpec)}
+
+
+def spec_of(values: dict) -> AnySpec:
+    """The spec that plain values describe, by their "kind"; without one a `Spec`.
+
+    Raises FusionError for a kind that this version does not know.
+    """
+    plain = dict(values)
+    kind = plain.pop("kind", Spec.kind)
+    if kind not in KINDS:
+        raise FusionError(f"There is no training of kind {kind!r}; it is {' or '.join(KINDS)}.")
+    return KINDS[kind].from_dict(plain)
 
 
 @dataclass(frozen=True)
@@ -37,9 +53,9 @@ class Run:
         return self.folder.name
 
     @cached_property
-    def spec(self) -> Spec:
+    def spec(self) -> AnySpec:
         """The specification that the run was made from."""
-        return Spec.from_dict(json.loads((self.folder / "spec.json").read_text()))
+        return spec_of(json.loads((self.folder / "spec.json").read_text()))
 
     @property
     def finished(self) -> bool:
@@ -101,7 +117,7 @@ class Run:
             raise FusionError(
                 f"Run {self.key} holds no weights of step {step}; it holds steps {self.steps}."
             )
-        model = create_model(self.spec.model, self.spec.channels)
+        model = self.spec.network()
         model.load_state_dict(load_file(self.weights_file(step)))
         return model.eval()
 
@@ -112,13 +128,15 @@ class Run:
         write_whole(self.weights_file(step), lambda path: path.write_bytes(content))
 
 
-def open_run(spec: Spec) -> Run:
+def open_run(spec: AnySpec, store: Path | None = None) -> Run:
     """The run of this spec; its folder and spec.json are made if they are not there.
+
+    store: where runs lie; default FUSIONLIB_STORE, else the user's cache.
 
     Raises FusionError where the folder holds a run of other values: a default
     that was another one when it was made is not part of the key.
     """
-    run = Run(store_root() / spec.key)
+    run = Run((store or store_root()) / spec.key)
     file = run.folder / "spec.json"
     if not file.exists():
         text = json.dumps(spec.to_dict(), indent=1)
@@ -127,6 +145,24 @@ def open_run(spec: Spec) -> Run:
         raise FusionError(
             f"{run.folder} was made from other values, by a version with other defaults: move "
             "it away, or set FUSIONLIB_STORE to another folder."
+        )
+    return run
+
+
+def finished_run(key: str, kind: str) -> Run:
+    """The finished run of a key, on which another training builds.
+
+    Raises FusionError where there is none, or one of another kind.
+    """
+    run = Run(store_root() / key)
+    if not (run.folder / "spec.json").is_file():
+        raise FusionError(f"There is no run {key} in {store_root()}: train it first.")
+    if run.spec.kind != kind:
+        raise FusionError(f"Run {key} is a {run.spec.kind}, not a {kind}: name another run.")
+    if not run.finished:
+        raise FusionError(
+            f"Run {key} is at step {run.at:,} of {run.spec.total_steps:,}: train it to its end"
+            " first."
         )
     return run
 

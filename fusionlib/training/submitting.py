@@ -19,9 +19,9 @@ import torch
 from fusionlib.errors import FusionError
 from fusionlib.progress import progress
 from fusionlib.settings import store_root
+from fusionlib.training.any_spec import AnySpec
 from fusionlib.training.by_ray import POLL_SECONDS, train_by_ray
 from fusionlib.training.probing import probe
-from fusionlib.training.spec import Spec
 from fusionlib.training.stacked import check_stackable
 from fusionlib.training.store import Run, open_run
 
@@ -57,7 +57,7 @@ class Job:
 
 
 def submit(
-    specs: Sequence[Spec],
+    specs: Sequence[AnySpec],
     data: str | Path | None = None,
     engine: str = "processes",
     workers: int | None = None,
@@ -154,7 +154,7 @@ def _devices(device: str | None) -> list[str]:
 
 
 def room(
-    first: Sequence[Spec],
+    first: Sequence[AnySpec],
     jobs: int,
     data: str | Path | None = None,
     workers: int | None = None,

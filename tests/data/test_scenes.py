@@ -9,9 +9,10 @@ import torch
 from scipy import ndimage
 
 from fusionlib.data import scene_sensors as sensors
+from fusionlib.data.labels import MSRS as CLASSES
 from fusionlib.data.scene_canvas import ASPHALT
 from fusionlib.data.scene_layout import Light, Smoke, draw
-from fusionlib.data.scenes import CLASSES, SMALLEST, render
+from fusionlib.data.scenes import SMALLEST, render
 from fusionlib.errors import FusionError
 
 SIZE = 120, 160

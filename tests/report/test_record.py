@@ -49,7 +49,8 @@ def test_gz_is_compressed_and_csv_is_text(tmp_path):
 @pytest.fixture
 def run():
     kept = {"seconds": 1.5, "device": "cpu: x", "threads": 2, "torch": "2", "commit": "abc"}
-    spec = SimpleNamespace(model="bsp-cnn", seed=3, relation="unpaired", pairs=16, total_steps=8)
+    brief = {"model": "bsp-cnn", "seed": 3, "relation": "unpaired", "pairs": 16}
+    spec = SimpleNamespace(brief=brief, total_steps=8)
     told = {**kept, "host": "secret"}
     return SimpleNamespace(key="0123456789ab", spec=spec, provenance=told, finished=True)
 

@@ -2,9 +2,13 @@
 
 from fusionlib.data import open_pairs
 from fusionlib.data.base import patch_source
-from fusionlib.training import Spec, train
+from fusionlib.training import SegmenterSpec, Spec, labelled_source, train
 
 PAIRS = open_pairs("scenes", "train", names=["0001N"], size=(64, 96))
+
+LABELLED = open_pairs(
+    "scenes", "train", names=["0000D", "0001N", "0002D", "0003N", "0004D", "0005N"], size=(64, 96)
+)
 
 
 def tiny(**values):
@@ -18,6 +22,13 @@ def tiny(**values):
         "steps": 4,
     }
     return Spec(**{**spec, **values})
+
+
+def tiny_segmenter(images="vi", pairs=LABELLED, protocol="plain", **values):
+    """6 scenes at 32 x 48 and SegFormer-B0; 3 steps an epoch; the last step's weights."""
+    source = labelled_source(images, pairs, protocol)
+    spec = {"size": (32, 48), "encoder": "b0", "steps": 4, "batch": 2}
+    return SegmenterSpec(source, **{**spec, **values})
 
 
 def go(spec, **arguments):

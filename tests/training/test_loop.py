@@ -13,7 +13,7 @@ from fusionlib.errors import FusionError
 from fusionlib.losses import BSPLoss
 from fusionlib.models import create_model
 from fusionlib.pairing import Draw
-from fusionlib.training import loop, open_run, recipes
+from fusionlib.training import loop, open_run
 from fusionlib.training.loop import Training
 from tests.training.small import go, tiny
 
@@ -72,7 +72,7 @@ def test_a_finished_run_is_returned_at_once(monkeypatch):
         raise AssertionError("trained again")
 
     monkeypatch.setattr(Training, "__init__", fail)
-    monkeypatch.setattr(recipes, "load_base", fail)
+    monkeypatch.setattr(loop, "load_base", fail)
     assert go(spec) == first
 
 
