@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from fusionlib import folders, images
 from fusionlib.data import Pair, PairSet
-from fusionlib.inference import fuse
+from fusionlib.inference import fuse_in_colour
 from fusionlib.training.labelled_source import LabelledSource
 from fusionlib.training.store import Run, finished_run
 
@@ -34,9 +34,8 @@ def shown(
         device: where a run's network fuses.
 
     The image is (1 or 3, H, W) float32 in [0, 1], of the pair's size, on
-    8-bit levels: "ir" grey, "vi" in colour. A network of one channel fuses
-    grey; one of three is given the visible image in colour and the infrared
-    three times.
+    8-bit levels: "ir" grey, "vi" and what a run fuses in colour, see
+    `inference.fuse_in_colour`.
 
     Raises FusionError as `finished_run` and `folders.match`.
     """
@@ -68,9 +67,7 @@ class _Fused:
         note = f"{FUSED_VERSION} {hashlib.sha256(pair.digest.encode()).hexdigest()[:16]}"
         if images.note_of(file) == note:
             return images.to_unit(images.read_levels(file))
-        ir, vi = pair.ir, pair.vi
-        if self.run.spec.channels == 3:
-            ir, vi = ir.expand(3, -1, -1), pair.vi_rgb
-        fused = fuse(self.model, ir[None], vi[None], self.protocol)[0].cpu()
+        sources, channels = (pair.ir[None], pair.vi_rgb[None]), self.run.spec.channels
+        fused = fuse_in_colour(self.model, *sources, channels, self.protocol)[0].cpu()
         images.write(file, fused, note)
         return fused

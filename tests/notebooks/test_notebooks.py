@@ -285,8 +285,10 @@ def test_the_ledger_has_every_claim_with_the_verdict_of_its_notebook(folder_of):
     claims = [claim.name for several in experiments.CLAIMS.values() for claim in several]
     assert ledger["claim"].tolist() == claims
     assert len(claims) >= 25
-    # At smoke all tables are measured, but for one method, and on too few images to decide.
-    left_out = ledger["claim"].str.startswith("tgfuse")
+    # At smoke all tables are measured, but for one method, and on too few images to decide;
+    # Table 4's claims are about printed numbers, of which rendered scenes have none.
+    printed = ledger["notebook"].str.endswith("table4_other_methods")
+    left_out = ledger["claim"].str.startswith("tgfuse") | printed
     assert set(ledger.loc[left_out, "verdict"]) == {"not measured"}
     assert set(ledger.loc[~left_out, "verdict"]) == {"undecided"}
     assert record_of(folder)["numbers"]["undecided"] == (~left_out).sum()

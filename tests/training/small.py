@@ -13,9 +13,11 @@ LABELLED = open_pairs(
 
 def tiny(**values):
     """6 patches of 32 x 32 a side; 3 steps an epoch; snapshots at 1, 2, 3, 4."""
+    colour = values.get("channels") == 3
     spec = {
         "model": "bsp-cnn",
-        **{side: patch_source(PAIRS, side, 32, 32) for side in ("ir", "vi")},
+        "ir": patch_source(PAIRS, "ir", 32, 32),
+        "vi": patch_source(PAIRS, "vi", 32, 32, colour=colour),
         "relation": "unpaired",
         "pairs": 11,
         "batch": 3,

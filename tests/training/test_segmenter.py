@@ -84,8 +84,12 @@ def test_sources_alone_are_the_pairs_own():
 def test_a_runs_images_are_what_it_fuses(channels, protocol):
     run = fusion(channels)
     pair = LABELLED[1]
-    ir, vi = (pair.ir.repeat(3, 1, 1), pair.vi_rgb) if channels == 3 else (pair.ir, pair.vi)
-    expected = fuse(run.model(), ir[None], vi[None], protocol)[0]
+    if channels == 3:
+        expected = fuse(run.model(), pair.ir.repeat(3, 1, 1)[None], pair.vi_rgb[None], protocol)[0]
+    else:
+        grey = fuse(run.model(), pair.ir[None], pair.vi[None], protocol)[0]
+        visible = images.to_uint8(pair.vi_rgb).transpose(1, 2, 0)
+        expected = images.recolour(grey, visible) / 255
     show = shown(tiny_segmenter(run, protocol=protocol).source, LABELLED)
     assert torch.equal(show(pair), expected)
     assert torch.equal(show(pair), expected)  # from its file
