@@ -1,12 +1,16 @@
 """How SSVIF trains a fusion model beside two segmentations, as part of a spec."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from fusionlib.errors import FusionError
 from fusionlib.losses.balancing import WEIGHTINGS
 from fusionlib.losses.factors import as_factor
 from fusionlib.models import MODELS
 from fusionlib.models.segmentation import LEAST_SIDE, SIZES
+
+if TYPE_CHECKING:
+    from fusionlib.training.spec import Spec
 
 WITHOUT = "none"  # of the weightings: no consistency loss at all
 
@@ -81,7 +85,7 @@ class Consistency:
             "segmif": {"round_epochs": max(1, epochs // 7)},
         }.get(self.weighting, {})
 
-    def check(self, spec) -> None:
+    def check(self, spec: "Spec") -> None:
         """See that a spec can be trained with it; a FusionError says what can't."""
         if not hasattr(MODELS[spec.model], "feature_channels"):
             able = [name for name, kind in MODELS.items() if hasattr(kind, "feature_channels")]
