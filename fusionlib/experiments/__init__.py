@@ -30,6 +30,7 @@ from fusionlib.experiments.measure import (
     train_all,
 )
 from fusionlib.experiments.profiles import PROFILES, Profile, profile
+from fusionlib.experiments.row import Row
 
 __all__ = [
     "CLAIMS",
@@ -43,6 +44,7 @@ __all__ = [
     "TABLE7_CLAIMS",
     "VERDICTS",
     "Profile",
+    "Row",
     "bsp",
     "bsp_tables",
     "by_protocol",

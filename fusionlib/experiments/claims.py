@@ -73,14 +73,15 @@ COLUMNS = (
 
 
 def judge(
-    per_image: pd.DataFrame, claims: Sequence[Claim], table: Table, model: str
+    per_image: pd.DataFrame, claims: Sequence[Claim], table: Table | None, model: str
 ) -> pd.DataFrame:
     """A verdict a claim, test set and metric.
 
     Args:
         per_image: what `measure` returned.
         claims: all about one table.
-        table: the published table, for the margins of "equal".
+        table: the published table, for the margins of "equal"; None where
+            the paper has none.
         model: which of its models.
 
     Returns columns claim, where, test_set, metric, kind, margin, images, paper
@@ -178,17 +179,22 @@ def _seed_spread(per_image: pd.DataFrame, metric: str) -> float:
     return means.groupby(names).std().max()
 
 
-def _printed(table: Table, model: str, claim: Claim, metric: str) -> pd.Series:
-    """The effect in the paper's own cells, by test set."""
+def _printed(table: Table | None, model: str, claim: Claim, metric: str) -> pd.Series:
+    """The effect in the paper's own cells, by test set; empty where it has none."""
+    if table is None:
+        return pd.Series(dtype=float)
     cells = table.values.query("model == @model")
+    metrics = list(FIVE) if metric == AVERAGE else [metric]
 
     def difference(row: RowName, against: RowName) -> pd.Series:
         one, other = (
-            row_of(cells, name).pivot(index="test_set", columns="metric", values="value")
+            row_of(cells, name)
+            .pivot(index="test_set", columns="metric", values="value")
+            .reindex(columns=metrics)
             for name in (row, against)
         )
         if metric == AVERAGE:
-            return 100 * (one / other - 1)[list(FIVE)].mean(axis=1)
+            return 100 * (one / other - 1).mean(axis=1, skipna=False)
         return one[metric] - other[metric]
 
     first = difference(claim.row, claim.against)

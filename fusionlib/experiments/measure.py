@@ -8,8 +8,9 @@ from torch import nn
 
 from fusionlib.data import PairSet
 from fusionlib.evaluation import evaluate, summary
-from fusionlib.experiments.bsp import Row, patch_counts
+from fusionlib.experiments.bsp import patch_counts
 from fusionlib.experiments.kept import Kept
+from fusionlib.experiments.row import Row
 from fusionlib.pairing import Draw
 from fusionlib.training import Run, Spec, open_run, plan, submit, train
 from fusionlib.training.planning import PROBED_STEPS
@@ -58,6 +59,7 @@ def measure(
     data: str | Path | None = None,
     workers: int | None = 1,
     kept: Path | None = None,
+    metrics: Sequence[str] | None = None,
 ) -> pd.DataFrame:
     """One row an image, run and test set.
 
@@ -75,6 +77,7 @@ def measure(
         kept: a table of before, for runs that are not in the store; it counts
             where it has all test images of a spec, and where the record
             beside it names this protocol and convention.
+        metrics: None takes those that the convention's paper prints.
 
     Returns columns test_set, mode, trainable, seed, key, image and a column
     a metric.
@@ -94,7 +97,7 @@ def measure(
             if spec.key in known:
                 scores = known[spec.key][index]
             else:
-                scores = evaluate(run, test, protocol, convention)
+                scores = evaluate(run, test, protocol, convention, metrics)
             names = {"test_set": test.dataset, "mode": row.mode, "trainable": row.trainable}
             parts.append(scores.assign(**names, seed=spec.seed, key=run.key))
     table = pd.concat(parts, ignore_index=True)

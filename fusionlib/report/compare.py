@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from fusionlib.published import Table
+from fusionlib.published import Table, row_label
 from fusionlib.report.style import MODEL_TITLES
 from fusionlib.statistics import bootstrap, over_shared_seeds
 
@@ -94,7 +94,7 @@ def gains_by_model(gains: pd.DataFrame) -> pd.DataFrame:
 
 
 def _table(cells: pd.DataFrame) -> pd.DataFrame:
-    cells["row"] = [f"{row.mode} {row.trainable:,}" for row in cells.itertuples()]
+    cells["row"] = [row_label(row.mode, row.trainable) for row in cells.itertuples()]
     order = {name: list(dict.fromkeys(cells[name])) for name in ("test_set", "row", "metric")}
     table = cells.pivot(index=["test_set", "row"], columns="metric", values="cell")
     rows = [key for key in pd.MultiIndex.from_product([order["test_set"], order["row"]])
