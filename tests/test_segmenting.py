@@ -46,7 +46,7 @@ def test_iou_of_rows_is_that_of_the_whole_sets_confusion(run, rows):
         whole.update(predicted(run, pair), pair.labels[None])
     table = iou_table(rows)
     expected = whole.compute()
-    assert 2 < expected.nan_to_num().count_nonzero()
+    assert expected.nan_to_num().count_nonzero() > 2
     assert list(table.columns) == [*MSRS, "mIoU"]
     assert len(table) == 1
     values = torch.tensor(table.iloc[0].to_numpy())

@@ -6,6 +6,11 @@ from fusionlib.experiments import (
     evolution,
     open_questions,
     relationships,
+    segmented,
+    ssvif,
+    ssvif_claims,
+    ssvif_efficiency,
+    ssvif_gradients,
     table4,
     table4_scores,
     table6,
@@ -31,6 +36,7 @@ from fusionlib.experiments.measure import (
 )
 from fusionlib.experiments.profiles import PROFILES, Profile, profile
 from fusionlib.experiments.row import Row
+from fusionlib.experiments.ssvif_profiles import ssvif_sizes
 
 __all__ = [
     "CLAIMS",
@@ -56,7 +62,13 @@ __all__ = [
     "open_questions",
     "profile",
     "relationships",
+    "segmented",
     "snapshot_scores",
+    "ssvif",
+    "ssvif_claims",
+    "ssvif_efficiency",
+    "ssvif_gradients",
+    "ssvif_sizes",
     "table4",
     "table4_scores",
     "table6",

@@ -10,13 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+from torch import Tensor
 
 from fusionlib.data import PairSet
 from fusionlib.data.halves import halves
+from fusionlib.data.labels import labels_of
 from fusionlib.experiments.kept import Kept
 from fusionlib.experiments.measure import train_all
 from fusionlib.experiments.row import Row
-from fusionlib.experiments.ssvif_sizes import Segmenters
+from fusionlib.experiments.ssvif_profiles import Segmenters
 from fusionlib.segmenting import iou_by_image, segment_scores
 from fusionlib.training import SegmenterSpec, labelled_source, open_run
 
@@ -166,3 +168,13 @@ def iou_rows(counts: pd.DataFrame) -> pd.DataFrame:
         parts.append(shares.assign(**dict(zip(INDEX, names, strict=True))))
     table = pd.concat(parts, ignore_index=True)
     return table[[*INDEX, *table.columns.difference(INDEX, sort=False)]]
+
+
+def most_labelled(pairs: PairSet) -> str:
+    """The name of the pair with the most classes, and of these with the most labelled pixels."""
+    counts = [labels_of(pair, pairs.dataset) for pair in pairs]
+    return max(zip(counts, pairs.names, strict=True), key=lambda one: _shown(one[0]))[1]
+
+
+def _shown(labels: Tensor) -> tuple[int, int]:
+    return len(labels.unique()), int((labels > 0).sum())

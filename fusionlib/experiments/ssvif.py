@@ -13,7 +13,7 @@ from fusionlib import published
 from fusionlib.data.base import PatchSource, joined, patch_source
 from fusionlib.experiments.profiles import profile, seed_range
 from fusionlib.experiments.row import Row
-from fusionlib.experiments.ssvif_sizes import SSVIFSizes, ssvif_sizes
+from fusionlib.experiments.ssvif_profiles import SSVIFSizes, ssvif_sizes
 from fusionlib.losses import SeAFusionLoss, SSVIFLoss
 from fusionlib.published import Table
 from fusionlib.training import Consistency, Spec

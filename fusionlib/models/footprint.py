@@ -39,7 +39,9 @@ def footprint(model: nn.Module, height: int = 256, width: int = 256, channels: i
     rounding and what a device's libraries take: a GPU's own count is larger.
 
     Args:
-        model: `fused = model(ir, vi)`; left as it is.
+        model: `fused = model(ir, vi)`; left as it is. On the device "meta"
+            nothing is computed, and attention is that of a device which
+            has no fused one: its scores are written out.
         height, width: of the pair, in pixels.
         channels: of each source.
 
@@ -56,5 +58,5 @@ def footprint(model: nn.Module, height: int = 256, width: int = 256, channels: i
     alive = _Alive()
     with torch.no_grad(), alive:
         model(ir, vi)
-    weights = {one.untyped_storage().data_ptr(): one.untyped_storage().nbytes() for one in held}
+    weights = {one.untyped_storage()._cdata: one.untyped_storage().nbytes() for one in held}
     return alive.peak + sum(weights.values()) + ir.nbytes + vi.nbytes

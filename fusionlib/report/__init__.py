@@ -2,7 +2,7 @@
 
 from fusionlib.report.balance_figure import balance_curves, pull_panels
 from fusionlib.report.browse import browse
-from fusionlib.report.compare import compare, gained, gains_by_model, markdown, wide
+from fusionlib.report.compare import compare, compare_tables, gained, gains_by_model, markdown, wide
 from fusionlib.report.cost_figure import cost_panels
 from fusionlib.report.curves import (
     curve_ends,
@@ -38,11 +38,11 @@ from fusionlib.report.verdicts import count, numbers, verdicts
 
 __all__ = [
     "above_others", "balance_curves", "browse", "browse_evolution", "compare", "compare_methods",
-    "cost_panels", "count", "curve_ends", "evolution_film", "evolution_grid", "fused_panels",
-    "gained", "gains_by_model", "game_curves", "improvement_bars", "in_short", "joint_histograms",
-    "judge_methods", "ledger_bars", "markdown", "method_numbers", "method_points", "method_sizes",
-    "methods_table", "numbers", "overlaid", "pairing_matrix", "panels", "patch_grid", "points",
-    "pull_panels", "relation_growth", "results_folder", "results_root", "save_figure",
-    "segment_panels", "smooth", "styled_methods", "telling_boxes", "tolerance_check",
-    "training_curves", "verdicts", "wide", "write_record", "write_table",
+    "compare_tables", "cost_panels", "count", "curve_ends", "evolution_film", "evolution_grid",
+    "fused_panels", "gained", "gains_by_model", "game_curves", "improvement_bars", "in_short",
+    "joint_histograms", "judge_methods", "ledger_bars", "markdown", "method_numbers",
+    "method_points", "method_sizes", "methods_table", "numbers", "overlaid", "pairing_matrix",
+    "panels", "patch_grid", "points", "pull_panels", "relation_growth", "results_folder",
+    "results_root", "save_figure", "segment_panels", "smooth", "styled_methods", "telling_boxes",
+    "tolerance_check", "training_curves", "verdicts", "wide", "write_record", "write_table",
 ]  # fmt: skip

@@ -1,5 +1,7 @@
 """The paper's numbers beside ours: differences, spreads, intervals."""
 
+from collections.abc import Iterable
+
 import pandas as pd
 
 from fusionlib.published import Table, row_label
@@ -68,6 +70,27 @@ def _by_image(row: pd.DataFrame, metrics: list[str]) -> pd.DataFrame:
     return row.groupby("image", sort=False)[metrics].mean()
 
 
+def compare_tables(
+    tables: Iterable[pd.DataFrame],
+    modes: Iterable[str],
+    paper: Table | None,
+    model: str,
+    baseline: tuple[str, int],
+) -> pd.DataFrame:
+    """`compare` of some rows that were measured in several tables, each of other images.
+
+    Args:
+        tables: such as fusion metrics, and IoU of other images.
+        modes: the rows' modes, one of them the baseline's.
+        paper, model, baseline: as `compare` takes them.
+    """
+    modes = list(modes)
+    chosen = [table[table["mode"].isin(modes)] for table in tables]
+    return pd.concat(
+        [compare(part, paper, model, baseline) for part in chosen if len(part)], ignore_index=True
+    )
+
+
 def wide(comparison: pd.DataFrame, digits: int = 2) -> pd.DataFrame:
     """The comparison as people read it: a row a mode, "paper | ours" a metric.
 
@@ -99,7 +122,7 @@ def _table(cells: pd.DataFrame) -> pd.DataFrame:
     table = cells.pivot(index=["test_set", "row"], columns="metric", values="cell")
     rows = [key for key in pd.MultiIndex.from_product([order["test_set"], order["row"]])
             if key in table.index]  # fmt: skip
-    return table.loc[rows, order["metric"]].rename_axis(columns=None)
+    return table.loc[rows, order["metric"]].rename_axis(columns=None).fillna("")
 
 
 def gained(comparison: pd.DataFrame, digits: int = 2) -> pd.DataFrame:
