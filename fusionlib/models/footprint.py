@@ -12,21 +12,24 @@ from fusionlib.errors import FusionError
 
 
 class _Alive(TorchDispatchMode):
-    """Counts the bytes of all storages that were made under it and are still there."""
+    """Counts the bytes of given storages, and of those made under it that are still there."""
 
-    def __init__(self):
+    def __init__(self, given: list[Tensor]):
         super().__init__()
         self.peak, self._made = 0, {}
+        self._note(given)
+
+    def _note(self, tensors: list[Tensor]) -> None:
+        for tensor in tensors:
+            storage = tensor.untyped_storage()
+            reference = StorageWeakRef(storage)
+            self._made.setdefault(reference.cdata, (reference, storage.nbytes()))
+        self._made = {key: one for key, one in self._made.items() if not one[0].expired()}
+        self.peak = max(self.peak, sum(size for _, size in self._made.values()))
 
     def __torch_dispatch__(self, function, types, arguments=(), options=None):
         made = function(*arguments, **(options or {}))
-        for value in tree_leaves(made):
-            if isinstance(value, Tensor):
-                storage = value.untyped_storage()
-                reference = StorageWeakRef(storage)
-                self._made.setdefault(reference.cdata, (reference, storage.nbytes()))
-        self._made = {key: one for key, one in self._made.items() if not one[0].expired()}
-        self.peak = max(self.peak, sum(size for _, size in self._made.values()))
+        self._note([value for value in tree_leaves(made) if isinstance(value, Tensor)])
         return made
 
 
@@ -55,8 +58,7 @@ def footprint(model: nn.Module, height: int = 256, width: int = 256, channels: i
     held = [*model.parameters(), *model.buffers()]
     device = held[0].device if held else "cpu"
     ir, vi = (torch.zeros(1, channels, height, width, device=device) for _ in range(2))
-    alive = _Alive()
+    alive = _Alive([*held, ir, vi])
     with torch.no_grad(), alive:
         model(ir, vi)
-    weights = {one.untyped_storage()._cdata: one.untyped_storage().nbytes() for one in held}
-    return alive.peak + sum(weights.values()) + ir.nbytes + vi.nbytes
+    return alive.peak

@@ -95,15 +95,21 @@ def _draw(drawn: Mapping[str, np.ndarray], keys: list[Patch], caption: str) -> F
     columns = min(3, len(drawn))
     lines = -(-len(drawn) // columns)
     height, width = next(iter(drawn.values())).shape[:2]
-    size = PANEL_INCHES * columns, (PANEL_INCHES * height / width + 0.3) * lines + 0.6
+    size = PANEL_INCHES * columns, (PANEL_INCHES * height / width + 0.3) * lines + 0.7
     figure, axes = plt.subplots(lines, columns, figsize=size, squeeze=False, layout="constrained")
     for axis in axes.flat:
         axis.set_axis_off()
     for axis, (name, image) in zip(axes.flat, drawn.items(), strict=False):
         axis.imshow(smaller(image, 320))
         axis.set_title(name, fontsize="small", pad=3)
+    # The caption is the legend's title: apart, both would ask for the same place.
     figure.legend(
-        handles=keys, loc="outside lower center", ncols=5, frameon=False, fontsize="x-small"
+        handles=keys,
+        title=caption,
+        loc="outside lower center",
+        ncols=5,
+        frameon=False,
+        fontsize="x-small",
+        title_fontsize="small",
     )
-    figure.supxlabel(caption, fontsize="small")
     return figure
