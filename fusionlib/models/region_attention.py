@@ -42,6 +42,7 @@ class Routing:
     probabilities: softmax of the scores, (B, N, E).
     chosen: whether a token goes to an expert, bool (B, N, E), K in each row.
     weights: of the chosen experts' answers, 0 of the others, (B, N, E).
+    scores: what the softmax saw, (B, N, E).
     clean: the scores before the noise, (B, N, E).
     noise: its standard deviation, (B, N, E); None where none was added.
     """
@@ -49,6 +50,7 @@ class Routing:
     probabilities: Tensor
     chosen: Tensor
     weights: Tensor
+    scores: Tensor
     clean: Tensor
     noise: Tensor | None
 
@@ -99,7 +101,7 @@ class Router(nn.Module):
         weights = probabilities * chosen
         if self.renormalised:
             weights = weights / weights.sum(-1, keepdim=True)
-        return Routing(probabilities, chosen, weights, clean, noise)
+        return Routing(probabilities, chosen, weights, scores, clean, noise)
 
 
 class RegionAttention(nn.Module):
