@@ -197,7 +197,7 @@ def test_a_bootstrap_of_the_parts_is_one_of_the_iou():
     draws = [rows.iloc[source.integers(0, len(rows), len(rows))] for _ in range(500)]
     found = [100 * iou_table(draw)["mIoU"].item() for draw in draws]
     for ours, true in zip((low, high), np.quantile(found, (0.025, 0.975)), strict=True):
-        assert ours == pytest.approx(true, abs=0.15 * (high - low))
+        assert ours == pytest.approx(true, abs=0.25 * (high - low))
 
 
 def test_an_image_that_is_all_right_lifts_and_one_all_wrong_lowers():
