@@ -5,6 +5,9 @@ from fusionlib.experiments import (
     bsp_tables,
     evolution,
     open_questions,
+    regionfuse,
+    regionfuse_claims,
+    regionfuse_efficiency,
     relationships,
     segmented,
     ssvif,
@@ -35,6 +38,7 @@ from fusionlib.experiments.measure import (
     train_all,
 )
 from fusionlib.experiments.profiles import PROFILES, Profile, profile
+from fusionlib.experiments.regionfuse_profiles import regionfuse_sizes
 from fusionlib.experiments.row import Row
 from fusionlib.experiments.ssvif_profiles import ssvif_sizes
 
@@ -61,6 +65,10 @@ __all__ = [
     "measure",
     "open_questions",
     "profile",
+    "regionfuse",
+    "regionfuse_claims",
+    "regionfuse_efficiency",
+    "regionfuse_sizes",
     "relationships",
     "segmented",
     "snapshot_scores",

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from fusionlib.experiments import regionfuse_claims as regionfuse
 from fusionlib.experiments import ssvif_claims as ssvif
 from fusionlib.experiments.bsp_claims import (
     TABLE1_CLAIMS,
@@ -57,6 +58,10 @@ CLAIMS: Mapping[str, Sequence[Claim]] = {
     "ssvif/table7_colour_weight": (*ssvif.COLOUR_SEGMENT, *ssvif.COLOUR_FUSES),
     "ssvif/table8_channels": (*ssvif.CHANNELS_SEGMENT, *ssvif.CHANNELS_FUSE),
     "ssvif/gradient_projection": ssvif.GRADIENTS,
+    "regionfuse/table1_region_size": regionfuse.REGIONS,
+    "regionfuse/fig4_fig5_experts": regionfuse.EXPERTS,
+    "regionfuse/table2_table3_loss_weights": (*regionfuse.GRADIENTS, *regionfuse.LOADS),
+    "regionfuse/table5_xrestormer_in_piafusion": regionfuse.ENCODERS,
 }
 SHOWN = ("metric", "test_set", "paper", "effect", "low", "high")
 VERDICTS = ("supported", "contradicted", "undecided", "not measured")

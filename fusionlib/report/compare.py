@@ -145,6 +145,13 @@ def cell(paper: float, ours: float, spread: float, digits: int) -> str:
     return f"{printed} | {with_spread(ours, spread, digits)}"
 
 
+def beside(paper: pd.Series, ours: pd.Series, digits: int = 2) -> pd.Series:
+    """ "paper | ours" of each row; a dash for a cell that the paper lacks."""
+    return pd.Series(
+        [cell(a, b, float("nan"), digits) for a, b in zip(paper, ours, strict=True)], paper.index
+    )
+
+
 def with_spread(value: float, spread: float, digits: int) -> str:
     """A mean and, where there is one, its spread: "6.62 ± 0.012"."""
     around = "" if pd.isna(spread) else f" ± {spread:.{digits + 1}f}"
