@@ -4,7 +4,8 @@ A claim compares two rows of a table, metric by metric and test set by test
 set. Supported or contradicted needs all of: 20 images or more, a 95 % paired
 bootstrap interval over images that leaves no doubt, and an effect above twice
 its standard error over seeds: the deviation of a training, by the number of
-trainings that each row has. Rows are compared over the seeds that both have,
+trainings that each row has. The deviation is the largest of the compared rows,
+or, where one of them was trained once, of all rows that have several seeds. Rows are compared over the seeds that both have,
 because a seed stands for the same first weights. "Equal" instead needs the
 interval, widened by twice that error, inside the margin, or all of it beyond.
 Everything else is undecided.
@@ -99,7 +100,7 @@ def judge(
                 differences, seeds = _effect(here, claim, metric)
                 low, high = bootstrap(differences)
                 # Each of the two or four rows is a mean of so many trainings.
-                error = _seed_spread(here, metric) * sum(2 / n for n in seeds) ** 0.5
+                error = _seed_spread(here, metric, claim.rows) * sum(2 / n for n in seeds) ** 0.5
                 printed = _printed(table, model, claim, metric)
                 margin = printed.abs().max() + ROUNDED if claim.kind == "equal" else 0.0
                 effect = float(differences.mean())
@@ -168,15 +169,20 @@ def _by_image(row: pd.DataFrame, metric: str) -> pd.Series:
     return row.groupby("image", sort=False)[metric].mean()
 
 
-def _seed_spread(per_image: pd.DataFrame, metric: str) -> float:
-    """The largest standard deviation over seeds among the rows that have several."""
+def _seed_spread(per_image: pd.DataFrame, metric: str, compared: set[RowName]) -> float:
+    """The largest standard deviation over seeds among the compared rows.
+
+    Where one of these has a single seed: among all rows that have several.
+    """
     names, metrics = ["mode", "trainable"], list(FIVE if metric == AVERAGE else (metric,))
     means = per_image.groupby([*names, "seed"])[metrics].mean()
     if metric == AVERAGE:
         means = (100 * means / means.groupby(names).transform("mean")).mean(axis=1)
     else:
         means = means[metric]
-    return means.groupby(names).std().max()
+    spreads = means.groupby(names).std()
+    own = spreads[spreads.index.isin(compared)]
+    return (spreads if own.isna().any() else own).max()
 
 
 def _printed(table: Table | None, model: str, claim: Claim, metric: str) -> pd.Series:
