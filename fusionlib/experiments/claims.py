@@ -4,11 +4,11 @@ A claim compares two rows of a table, metric by metric and test set by test
 set. Supported or contradicted needs all of: 20 images or more, a 95 % paired
 bootstrap interval over images that leaves no doubt, and an effect above twice
 its standard error over seeds: the deviation of a training, by the number of
-trainings that each row has. The deviation is the largest of the compared rows,
-or, where one of them was trained once, of all rows that have several seeds. Rows are compared over the seeds that both have,
-because a seed stands for the same first weights. "Equal" instead needs the
-interval, widened by twice that error, inside the margin, or all of it beyond.
-Everything else is undecided.
+trainings that each row has. That deviation is the largest of the compared
+rows, or, where one of them was trained once, of all rows with several seeds.
+Rows are compared over the seeds that both have, because a seed stands for the
+same first weights. "Equal" instead needs the interval, widened by twice that
+error, inside the margin, or all of it beyond. Everything else is undecided.
 
 Few seeds give that deviation, so this part of the rule errs: where nothing
 differs and seeds are normally distributed, 7 % of comparisons pass it if both

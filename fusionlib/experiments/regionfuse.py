@@ -27,7 +27,7 @@ OURS, PIAF, PIAF_X = "Ours", "PIAF", "PIAF*"
 PIAF_LOSS = SeAFusionLoss(intensity=7, gradient=50)
 # The paper's metrics, each candidate by itself.
 LABELS = tuple(columns(PRINTED[MODEL], MODEL))
-GRADIENT, LOAD = 5.0, 5.0  # lambda and mu of the paper
+REGION, GRADIENT, LOAD = 48, 5.0, 5.0  # R, lambda and mu of the paper
 
 
 def region_sizes(name: str, data: str | Path | None = None, seeds: int | None = None) -> list[Row]:
@@ -38,10 +38,8 @@ def region_sizes(name: str, data: str | Path | None = None, seeds: int | None = 
         data: folder that holds the datasets.
         seeds: of the row with the usual setting; default the profile's.
     """
-    sizes = regionfuse_sizes(name)
-    usual = sizes.options["region"]
-    return [_row(name, data, seeds if r == usual else 1, f"R = {r}", {"region": r})
-            for r in sizes.regions]  # fmt: skip
+    return [_row(name, data, seeds if r == REGION else 1, f"R = {r}", {"region": r})
+            for r in regionfuse_sizes(name).regions]  # fmt: skip
 
 
 def experts(name: str, data: str | Path | None = None, seeds: int | None = None) -> list[Row]:

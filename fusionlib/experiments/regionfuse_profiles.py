@@ -63,7 +63,7 @@ REGIONFUSE = {
         train=(TestSet("scenes", _SCENES[:2], split="train"),),
         size=(64, 96),
         options={"width": 4, "heads": 1, "decoder_blocks": 1, "hidden": 8, "region": 8},
-        regions=(16, 8),
+        regions=(48, 32),
         grid=((4, 2), (4, 1), (4, 3), (6, 1)),
         gradients=(1.0, 5.0, 20.0),
         loads=(0.5, 5.0, 50.0),
