@@ -71,15 +71,18 @@ class PIAFusion(nn.Module):
         )
 
     def features(self, ir: Tensor, vi: Tensor) -> Tensor:
-        """Both encoders' maps (B, 256, H, W), of vi first."""
+        """Both encoders' maps (B, 256, H, W), of vi first.
+
+        H and W are at least 2, and with X-Restormer's blocks multiples of 8.
+        """
         multiple = WINDOW if self.windowed else 2 if min(ir.shape[-2:]) < 2 else 1
-        ir, vi, crop = pad_to_multiple(ir, vi, multiple)
+        ir, vi, _ = pad_to_multiple(ir, vi, multiple)
         # An exchange after each layer but the first and the last: 1x1, 3x3 | 3x3 | 3x3 | 3x3.
         for place, (of_ir, of_vi) in enumerate(zip(self.encode_ir, self.encode_vi, strict=True)):
             ir, vi = of_ir(ir), of_vi(vi)
             if 0 < place < len(self.encode_ir) - 1:
                 vi, ir = exchanged(vi, ir)
-        return crop(torch.cat((vi, ir), 1))
+        return torch.cat((vi, ir), 1)
 
     def decode(self, features: Tensor) -> Tensor:
         """The fused image (B, C, H, W) of both encoders' maps."""
@@ -88,7 +91,8 @@ class PIAFusion(nn.Module):
             return torch.tanh(last(x.to(last.weight.dtype))) / 2 + 0.5
 
     def forward(self, ir: Tensor, vi: Tensor) -> Tensor:
-        return self.decode(self.features(ir, vi))
+        height, width = ir.shape[-2:]
+        return self.decode(self.features(ir, vi))[..., :height, :width]
 
 
 def convolutional_encoder(channels: int) -> nn.ModuleList:

@@ -95,7 +95,7 @@ def test_each_gives_what_it_has_more_of():
 def test_piafusion_takes_x_restormers_encoder():
     model = create_model("piafusion", encoder="xrestormer").eval()
     with torch.no_grad():
-        assert model.features(*torch.rand(2, 1, 1, 9, 15)).shape == (1, 256, 9, 15)
+        assert model.features(*torch.rand(2, 1, 1, 9, 15)).shape == (1, 256, 16, 16)
     with pytest.raises(FusionError, match="convolutions or xrestormer, not 'swin'"):
         create_model("piafusion", encoder="swin")
 
