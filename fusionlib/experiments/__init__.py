@@ -36,6 +36,7 @@ from fusionlib.experiments.measure import (
     measure,
     snapshot_scores,
     train_all,
+    train_unless_shown,
 )
 from fusionlib.experiments.profiles import PROFILES, Profile, profile
 from fusionlib.experiments.regionfuse_profiles import regionfuse_sizes
@@ -81,5 +82,6 @@ __all__ = [
     "table4_scores",
     "table6",
     "train_all",
+    "train_unless_shown",
     "training_cost",
 ]  # fmt: skip

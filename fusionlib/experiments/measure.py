@@ -1,5 +1,6 @@
 """Rows of a table to rows of numbers: train what is missing, score every run."""
 
+import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -49,6 +50,23 @@ def train_all(
         print(ahead, flush=True)
         workers = ahead.workers
     return submit(specs, data, workers=workers)
+
+
+def train_unless_shown(
+    specs: Sequence[Spec],
+    folder: Path,
+    data: str | Path | None = None,
+    workers: int | None = 1,
+) -> None:
+    """Train the specs, unless the record in `folder` was made from their runs elsewhere.
+
+    For notebooks whose results are pictures: these stand in for runs that are
+    not here.
+    """
+    record = folder / "record.json"
+    told = json.loads(record.read_text("utf-8"))["runs"] if record.is_file() else []
+    if not {spec.key for spec in specs} <= {run["key"] for run in told}:
+        train_all(specs, data, workers)
 
 
 def measure(

@@ -116,17 +116,19 @@ def segmented(sizes: Segmenters, data: str | Path | None = None) -> Segmented:
 def measure_segments(
     how: Segmented,
     specs: Mapping[tuple[str, int, int], SegmenterSpec],
+    rows: Sequence[Row] = (),
     data: str | Path | None = None,
     workers: int | None = 1,
     kept: Path | None = None,
 ) -> pd.DataFrame:
     """Pixels of every class rightly and wrongly found: a row an image and segmenter.
 
-    Trains what is missing; fusion runs must be trained already.
+    Trains what is missing, and first the fusion runs that it needs.
 
     Args:
         how: what `segmented` returned.
         specs: (mode, trainable, seed) -> segmenter, see `Segmented.specs`.
+        rows: of fusion runs, those that segmenters are shown among them.
         data: folder that holds the datasets.
         workers: trainings at once, see `train_all`.
         kept: a table of before, for segmenters that are not in the store.
@@ -139,7 +141,9 @@ def measure_segments(
     known = {name: before.scores(spec.key, how.scored) for name, spec in missing.items()}
     todo = [spec for name, spec in specs.items() if known.get(name) is None]
     if any(not open_run(spec).finished for spec in todo):
-        train_all([how.first], data)
+        shown = {spec.source.images for spec in todo}
+        fusing = [spec for row in rows for spec in row.specs if spec.key in shown]
+        train_all([*fusing, how.first], data, workers)
     train_all(todo, data, workers)
     parts = []
     for name, spec in specs.items():

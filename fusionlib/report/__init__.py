@@ -11,6 +11,7 @@ from fusionlib.report.compare import (
     markdown,
     wide,
 )
+from fusionlib.report.contrast import contrast_panels
 from fusionlib.report.cost_figure import cost_panels
 from fusionlib.report.curves import (
     curve_ends,
@@ -48,11 +49,11 @@ from fusionlib.report.verdicts import count, numbers, verdicts
 
 __all__ = [
     "above_others", "allocation", "balance_curves", "beside", "browse", "browse_evolution",
-    "compare", "compare_methods", "compare_tables", "cost_panels", "count", "curve_ends",
-    "evolution_film", "evolution_grid", "fused_panels", "gained", "gains_by_model", "game_curves",
-    "grain", "improvement_bars", "in_short", "joint_histograms", "judge_methods", "ledger_bars",
-    "markdown", "method_numbers", "method_points", "method_sizes", "methods_table", "numbers",
-    "overlaid", "pairing_matrix", "panels", "patch_grid", "points", "pull_panels",
+    "compare", "compare_methods", "compare_tables", "contrast_panels", "cost_panels", "count",
+    "curve_ends", "evolution_film", "evolution_grid", "fused_panels", "gained", "gains_by_model",
+    "game_curves", "grain", "improvement_bars", "in_short", "joint_histograms", "judge_methods",
+    "ledger_bars", "markdown", "method_numbers", "method_points", "method_sizes", "methods_table",
+    "numbers", "overlaid", "pairing_matrix", "panels", "patch_grid", "points", "pull_panels",
     "relation_growth", "results_folder", "results_root", "save_figure", "segment_panels", "smooth",
     "styled_methods", "telling_boxes", "tolerance_check", "training_curves", "verdicts", "wide",
     "write_record", "write_table",

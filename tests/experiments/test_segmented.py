@@ -47,6 +47,14 @@ def counts(how, specs):
     return segmented.measure_segments(how, specs)
 
 
+def test_a_missing_fusion_run_is_trained_first(how, store):
+    spec = tiny(steps=2)
+    shown = {("fused", 0, 0): how.spec(spec.key)}
+    found = segmented.measure_segments(how, shown, [Row("fused", 0, (spec,))])
+    assert open_run(spec).finished
+    assert len(found) == len(how.scored)
+
+
 def test_both_parts_are_other_images(how):
     assert not set(how.learnt.names) & set(how.scored.names)
     assert len(how.learnt) + len(how.scored) == 4
