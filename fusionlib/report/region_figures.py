@@ -94,7 +94,7 @@ def allocation(courses: pd.DataFrame, load_epochs: int, caption: str) -> Figure:
 
     Args:
         courses: columns mode, epoch and expert_0, expert_1, ..., as histories
-            hold them; a panel a mode, NaN where it has fewer experts.
+            hold them, epochs from 1 on; a panel a mode, NaN where it has fewer experts.
         load_epochs: those with the load-balancing loss; a line ends them.
         caption: stands below.
     """
@@ -114,9 +114,9 @@ def allocation(courses: pd.DataFrame, load_epochs: int, caption: str) -> Figure:
         axis.stackplot(shares.index, shares.T.to_numpy(), colors=colours)
         for height in np.arange(1, shares.shape[1]) / shares.shape[1]:
             axis.axhline(height, color="white", lw=0.8, ls=":")
-        axis.axvline(load_epochs, color="black", lw=1)
+        axis.axvline(load_epochs + 0.5, color="black", lw=1)
         axis.set(title=mode, xlabel="epoch", ylim=(0, 1), ylabel="share of tokens")
-        axis.set_xlim(shares.index.min(), max(shares.index.max(), load_epochs))
+        axis.set_xlim(shares.index.min(), max(shares.index.max(), load_epochs + 1))
     figure.supxlabel(
         f"black: the load loss ends; dotted: equal shares; {caption}", fontsize="small"
     )
