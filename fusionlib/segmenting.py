@@ -118,3 +118,30 @@ def iou_table(rows: pd.DataFrame, by: str | Sequence[str] = ()) -> pd.DataFrame:
         found[name] = hits / sum(sums[f"{count} {name}"] for count in COUNTS)
     found["mIoU"] = found[names].mean(axis=1)
     return found.reset_index() if by else found
+
+
+def iou_by_image(rows: pd.DataFrame) -> pd.DataFrame:
+    """Each image's part in the IoU of all, so that a mean over images is it.
+
+    IoU is a ratio of two sums over images, not a mean, and a bootstrap needs
+    one value an image. So it is linearised where every image counts once: an
+    image's value is the IoU of all, and what more of this image would add to
+    it. The values' mean is exactly the IoU of all images together, and their
+    spread is what resampling images does to it, to first order.
+
+    Args:
+        rows: of one run on one test set, as `segment_scores` makes them.
+
+    Returns columns image, one a class, and "mIoU", in per cent as papers
+    print; a value of one image may lie outside 0 to 100. NaN for a class
+    that no image shows or has predicted, and such a class is not in the mean.
+    """
+    names = [column.removeprefix("tp ") for column in rows if column.startswith("tp ")]
+    found = pd.DataFrame({"image": rows["image"]})
+    for name in names:
+        hits, either = rows[f"tp {name}"], sum(rows[f"{count} {name}"] for count in COUNTS)
+        whole = hits.sum() / either.sum() if either.sum() else float("nan")
+        # The derivative of sum(w * hits) / sum(w * either) to an image's weight w, at 1
+        found[name] = 100 * (whole + (hits - whole * either) / either.mean())
+    found["mIoU"] = found[names].mean(axis=1)
+    return found

@@ -167,9 +167,7 @@ def load_base(ir: PatchSource, vi: PatchSource, data: str | Path | None = None) 
     Raises FusionError where the images differ from those that the sources
     were made from, are smaller than a patch, or give fewer patches than asked.
     """
-    return Base(
-        *(torch.cat([_load(part, data) for part in source.parts]) for source in (ir, vi))
-    )
+    return Base(*(torch.cat([_load(part, data) for part in source.parts]) for source in (ir, vi)))
 
 
 def _load(source: PatchSource, data: str | Path | None) -> Tensor:

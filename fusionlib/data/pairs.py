@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import Protocol
 
@@ -89,6 +89,13 @@ class FilePair:
         )
 
 
+@lru_cache(maxsize=16)  # each training opens its pairs anew
+def _rendered(seed: int, night: bool, size: tuple[int, int]):
+    from fusionlib.data import scenes
+
+    return scenes.render(seed, night, *size)
+
+
 @dataclass(frozen=True)
 class ScenePair:
     """A rendered pair: drawn at the first access and kept, on 8-bit levels.
@@ -103,9 +110,7 @@ class ScenePair:
 
     @cached_property
     def _scene(self):
-        from fusionlib.data import scenes
-
-        return scenes.render(self.seed, self.night, *self.size)
+        return _rendered(self.seed, self.night, self.size)
 
     @cached_property
     def ir(self) -> Tensor:

@@ -5,7 +5,15 @@ from fusionlib.experiments import (
     bsp_tables,
     evolution,
     open_questions,
+    regionfuse,
+    regionfuse_claims,
+    regionfuse_efficiency,
     relationships,
+    segmented,
+    ssvif,
+    ssvif_claims,
+    ssvif_efficiency,
+    ssvif_gradients,
     table4,
     table4_scores,
     table6,
@@ -28,8 +36,12 @@ from fusionlib.experiments.measure import (
     measure,
     snapshot_scores,
     train_all,
+    train_unless_shown,
 )
 from fusionlib.experiments.profiles import PROFILES, Profile, profile
+from fusionlib.experiments.regionfuse_profiles import regionfuse_sizes
+from fusionlib.experiments.row import Row
+from fusionlib.experiments.ssvif_profiles import ssvif_sizes
 
 __all__ = [
     "CLAIMS",
@@ -43,6 +55,7 @@ __all__ = [
     "TABLE7_CLAIMS",
     "VERDICTS",
     "Profile",
+    "Row",
     "bsp",
     "bsp_tables",
     "by_protocol",
@@ -53,11 +66,22 @@ __all__ = [
     "measure",
     "open_questions",
     "profile",
+    "regionfuse",
+    "regionfuse_claims",
+    "regionfuse_efficiency",
+    "regionfuse_sizes",
     "relationships",
+    "segmented",
     "snapshot_scores",
+    "ssvif",
+    "ssvif_claims",
+    "ssvif_efficiency",
+    "ssvif_gradients",
+    "ssvif_sizes",
     "table4",
     "table4_scores",
     "table6",
     "train_all",
+    "train_unless_shown",
     "training_cost",
 ]  # fmt: skip

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -11,6 +10,7 @@ from fusionlib.data import open_pairs
 from fusionlib.data.base import PatchSource, patch_count, patch_source
 from fusionlib.errors import FusionError
 from fusionlib.experiments.profiles import Profile, profile, seed_range
+from fusionlib.experiments.row import Row
 from fusionlib.pairing import PARADIGMS, relation_size
 from fusionlib.training import Spec
 
@@ -22,20 +22,6 @@ TABLE1_ROWS = (
 
 BASELINES = ("bsp-cnn", "bsp-transformer", "bsp-gan")
 BATCH = 8  # of the released code; the paper does not print it
-
-
-@dataclass(frozen=True)
-class Row:
-    """A row of a table: how the paper names it, and its specs, one a seed."""
-
-    mode: str
-    trainable: int
-    specs: tuple[Spec, ...]
-
-    @property
-    def label(self) -> str:
-        """The row as tables and legends write it, such as "SPTP 150"."""
-        return f"{self.mode} {self.trainable:,}"
 
 
 def table1(
@@ -52,7 +38,8 @@ def table1(
         name: the profile.
         model: the baseline.
         data: folder that holds the datasets.
-        seeds: of the rows whose T is the base's size; default the profile's.
+        seeds: of the rows whose T is the base's size, and those that the
+            profile repeats; default the profile's.
         steps: of every training; default the profile's length of this
             baseline: the CNN's may be longer than the others'.
         only: labels of rows, such as "UPTP 150, APTP 15,000"; default all.
@@ -71,7 +58,8 @@ def table1(
             continue
         strict_and_wide = mode == "SPTP" and trainable > smallest
         base = _base(sizes, data, wide=strict_and_wide)
-        many = seed_range(seeds, sizes.seeds) if trainable == smallest else (0,)
+        several = trainable == smallest or (model, mode, trainable) in sizes.more.repeated
+        many = seed_range(seeds, sizes.seeds) if several else (0,)
         specs = [
             Spec(
                 model=model,

@@ -4,10 +4,11 @@ A claim compares two rows of a table, metric by metric and test set by test
 set. Supported or contradicted needs all of: 20 images or more, a 95 % paired
 bootstrap interval over images that leaves no doubt, and an effect above twice
 its standard error over seeds: the deviation of a training, by the number of
-trainings that each row has. Rows are compared over the seeds that both have,
-because a seed stands for the same first weights. "Equal" instead needs the
-interval, widened by twice that error, inside the margin, or all of it beyond.
-Everything else is undecided.
+trainings that each row has. That deviation is the largest of the compared
+rows, or, where one of them was trained once, of all rows with several seeds.
+Rows are compared over the seeds that both have, because a seed stands for the
+same first weights. "Equal" instead needs the interval, widened by twice that
+error, inside the margin, or all of it beyond. Everything else is undecided.
 
 Few seeds give that deviation, so this part of the rule errs: where nothing
 differs and seeds are normally distributed, 7 % of comparisons pass it if both
@@ -73,14 +74,15 @@ COLUMNS = (
 
 
 def judge(
-    per_image: pd.DataFrame, claims: Sequence[Claim], table: Table, model: str
+    per_image: pd.DataFrame, claims: Sequence[Claim], table: Table | None, model: str
 ) -> pd.DataFrame:
     """A verdict a claim, test set and metric.
 
     Args:
         per_image: what `measure` returned.
         claims: all about one table.
-        table: the published table, for the margins of "equal".
+        table: the published table, for the margins of "equal"; None where
+            the paper has none.
         model: which of its models.
 
     Returns columns claim, where, test_set, metric, kind, margin, images, paper
@@ -98,7 +100,7 @@ def judge(
                 differences, seeds = _effect(here, claim, metric)
                 low, high = bootstrap(differences)
                 # Each of the two or four rows is a mean of so many trainings.
-                error = _seed_spread(here, metric) * sum(2 / n for n in seeds) ** 0.5
+                error = _seed_spread(here, metric, claim.rows) * sum(2 / n for n in seeds) ** 0.5
                 printed = _printed(table, model, claim, metric)
                 margin = printed.abs().max() + ROUNDED if claim.kind == "equal" else 0.0
                 effect = float(differences.mean())
@@ -167,28 +169,38 @@ def _by_image(row: pd.DataFrame, metric: str) -> pd.Series:
     return row.groupby("image", sort=False)[metric].mean()
 
 
-def _seed_spread(per_image: pd.DataFrame, metric: str) -> float:
-    """The largest standard deviation over seeds among the rows that have several."""
+def _seed_spread(per_image: pd.DataFrame, metric: str, compared: set[RowName]) -> float:
+    """The largest standard deviation over seeds among the compared rows.
+
+    Where one of these has a single seed: among all rows that have several.
+    """
     names, metrics = ["mode", "trainable"], list(FIVE if metric == AVERAGE else (metric,))
     means = per_image.groupby([*names, "seed"])[metrics].mean()
     if metric == AVERAGE:
         means = (100 * means / means.groupby(names).transform("mean")).mean(axis=1)
     else:
         means = means[metric]
-    return means.groupby(names).std().max()
+    spreads = means.groupby(names).std()
+    own = spreads[spreads.index.isin(compared)]
+    return (spreads if own.isna().any() else own).max()
 
 
-def _printed(table: Table, model: str, claim: Claim, metric: str) -> pd.Series:
-    """The effect in the paper's own cells, by test set."""
+def _printed(table: Table | None, model: str, claim: Claim, metric: str) -> pd.Series:
+    """The effect in the paper's own cells, by test set; empty where it has none."""
+    if table is None:
+        return pd.Series(dtype=float)
     cells = table.values.query("model == @model")
+    metrics = list(FIVE) if metric == AVERAGE else [metric]
 
     def difference(row: RowName, against: RowName) -> pd.Series:
         one, other = (
-            row_of(cells, name).pivot(index="test_set", columns="metric", values="value")
+            row_of(cells, name)
+            .pivot(index="test_set", columns="metric", values="value")
+            .reindex(columns=metrics)
             for name in (row, against)
         )
         if metric == AVERAGE:
-            return 100 * (one / other - 1)[list(FIVE)].mean(axis=1)
+            return 100 * (one / other - 1).mean(axis=1, skipna=False)
         return one[metric] - other[metric]
 
     first = difference(claim.row, claim.against)

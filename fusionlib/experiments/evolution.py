@@ -7,9 +7,9 @@ import pandas as pd
 from torch import Tensor
 
 from fusionlib.data import Pair
-from fusionlib.experiments.bsp import Row
 from fusionlib.experiments.kept import Kept
 from fusionlib.experiments.measure import train_all
+from fusionlib.experiments.row import Row
 from fusionlib.inference import fuse
 from fusionlib.training import open_run
 

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from fusionlib.experiments import regionfuse_claims as regionfuse
+from fusionlib.experiments import ssvif_claims as ssvif
 from fusionlib.experiments.bsp_claims import (
     TABLE1_CLAIMS,
     TABLE2_CLAIMS,
@@ -44,6 +46,22 @@ CLAIMS: Mapping[str, Sequence[Claim]] = {
         claim for claims in TABLE6_CLAIMS.values() for claim in claims
     ),
     "beyond_strict_pairing/table7_loss_ablation": TABLE7_CLAIMS,
+    "ssvif/table1_segmentation": ssvif.METHODS_SEGMENT,
+    "ssvif/table2_fusion": ssvif.METHODS_FUSE,
+    "ssvif/table3_ablations": (
+        *ssvif.FRAMEWORK_SEGMENTS,
+        *ssvif.FRAMEWORK_FUSES,
+        *ssvif.ABLATIONS_SEGMENT,
+        *ssvif.ABLATIONS_FUSE,
+    ),
+    "ssvif/table6_classes": ssvif.CLASSES_SEGMENT,
+    "ssvif/table7_colour_weight": (*ssvif.COLOUR_SEGMENT, *ssvif.COLOUR_FUSES),
+    "ssvif/table8_channels": (*ssvif.CHANNELS_SEGMENT, *ssvif.CHANNELS_FUSE),
+    "ssvif/gradient_projection": ssvif.GRADIENTS,
+    "regionfuse/table1_region_size": regionfuse.REGIONS,
+    "regionfuse/fig4_fig5_experts": regionfuse.EXPERTS,
+    "regionfuse/table2_table3_loss_weights": (*regionfuse.GRADIENTS, *regionfuse.LOADS),
+    "regionfuse/table5_xrestormer_in_piafusion": regionfuse.ENCODERS,
 }
 SHOWN = ("metric", "test_set", "paper", "effect", "low", "high")
 VERDICTS = ("supported", "contradicted", "undecided", "not measured")

@@ -1,5 +1,6 @@
 """Rows of a table to rows of numbers: train what is missing, score every run."""
 
+import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -8,8 +9,9 @@ from torch import nn
 
 from fusionlib.data import PairSet
 from fusionlib.evaluation import evaluate, summary
-from fusionlib.experiments.bsp import Row, patch_counts
+from fusionlib.experiments.bsp import patch_counts
 from fusionlib.experiments.kept import Kept
+from fusionlib.experiments.row import Row
 from fusionlib.pairing import Draw
 from fusionlib.training import Run, Spec, open_run, plan, submit, train
 from fusionlib.training.planning import PROBED_STEPS
@@ -50,6 +52,23 @@ def train_all(
     return submit(specs, data, workers=workers)
 
 
+def train_unless_shown(
+    specs: Sequence[Spec],
+    folder: Path,
+    data: str | Path | None = None,
+    workers: int | None = 1,
+) -> None:
+    """Train the specs, unless the record in `folder` was made from their runs elsewhere.
+
+    For notebooks whose results are pictures: these stand in for runs that are
+    not here.
+    """
+    record = folder / "record.json"
+    told = json.loads(record.read_text("utf-8"))["runs"] if record.is_file() else []
+    if not {spec.key for spec in specs} <= {run["key"] for run in told}:
+        train_all(specs, data, workers)
+
+
 def measure(
     rows: Sequence[Row],
     tests: Sequence[PairSet],
@@ -58,6 +77,7 @@ def measure(
     data: str | Path | None = None,
     workers: int | None = 1,
     kept: Path | None = None,
+    metrics: Sequence[str] | None = None,
 ) -> pd.DataFrame:
     """One row an image, run and test set.
 
@@ -75,6 +95,7 @@ def measure(
         kept: a table of before, for runs that are not in the store; it counts
             where it has all test images of a spec, and where the record
             beside it names this protocol and convention.
+        metrics: None takes those that the convention's paper prints.
 
     Returns columns test_set, mode, trainable, seed, key, image and a column
     a metric.
@@ -94,7 +115,7 @@ def measure(
             if spec.key in known:
                 scores = known[spec.key][index]
             else:
-                scores = evaluate(run, test, protocol, convention)
+                scores = evaluate(run, test, protocol, convention, metrics)
             names = {"test_set": test.dataset, "mode": row.mode, "trainable": row.trainable}
             parts.append(scores.assign(**names, seed=spec.seed, key=run.key))
     table = pd.concat(parts, ignore_index=True)

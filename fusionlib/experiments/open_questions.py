@@ -19,9 +19,10 @@ from fusionlib import published
 from fusionlib.data import open_pairs
 from fusionlib.data.base import patch_source
 from fusionlib.experiments import bsp_tables
-from fusionlib.experiments.bsp import BASELINES, BATCH, TABLE1_ROWS, Row
+from fusionlib.experiments.bsp import BASELINES, BATCH, TABLE1_ROWS
 from fusionlib.experiments.bsp_tables import MODEL, SIDES, average_improvement, base_of
 from fusionlib.experiments.profiles import Profile, profile
+from fusionlib.experiments.row import Row
 from fusionlib.training import Spec
 
 _ALL_OF_60 = 5  # of Table 3's rows, two a size

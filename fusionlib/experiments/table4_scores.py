@@ -13,10 +13,11 @@ from fusionlib import folders
 from fusionlib.data import PairSet
 from fusionlib.errors import FusionError
 from fusionlib.evaluation import METRICS, evaluate, evaluate_folders
-from fusionlib.experiments.bsp import BASELINES, Row
+from fusionlib.experiments.bsp import BASELINES
 from fusionlib.experiments.kept import Kept
 from fusionlib.experiments.measure import by_protocol as means_by_protocol
 from fusionlib.experiments.measure import measure
+from fusionlib.experiments.row import Row
 from fusionlib.experiments.table4 import MODE, TRAINABLE, Specs, Tests
 from fusionlib.models import load_released
 from fusionlib.models.released import RELEASED

@@ -12,9 +12,9 @@ import pandas as pd
 from fusionlib import published
 from fusionlib.data import open_pairs
 from fusionlib.data.base import patch_source
-from fusionlib.experiments.bsp import Row
 from fusionlib.experiments.bsp_tables import average_improvement
 from fusionlib.experiments.profiles import profile
+from fusionlib.experiments.row import Row
 from fusionlib.pairing import PARADIGMS
 from fusionlib.published import Table
 from fusionlib.training import Spec

@@ -4,6 +4,7 @@ from fusionlib.losses.bsp import BSPLoss
 from fusionlib.losses.bsp_adversarial import EQ19, Adversarial
 from fusionlib.losses.cddfuse import CDDFuseLoss
 from fusionlib.losses.mmdrfuse import MMDRFuseContent, MMDRFuseLoss
+from fusionlib.losses.regionfuse import RegionFuseLoss
 from fusionlib.losses.registry import FOR_ALL, LOSSES, Loss, default_loss
 from fusionlib.losses.seafusion import SeAFusionLoss
 from fusionlib.losses.ssvif import SSVIFLoss
@@ -19,6 +20,7 @@ __all__ = [
     "Loss",
     "MMDRFuseContent",
     "MMDRFuseLoss",
+    "RegionFuseLoss",
     "SSVIFLoss",
     "SeAFusionLoss",
     "TGFuseLoss",

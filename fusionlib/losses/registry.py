@@ -5,12 +5,20 @@ from typing import get_args
 from fusionlib.losses.bsp import BSPLoss
 from fusionlib.losses.cddfuse import CDDFuseLoss
 from fusionlib.losses.mmdrfuse import MMDRFuseContent, MMDRFuseLoss
+from fusionlib.losses.regionfuse import RegionFuseLoss
 from fusionlib.losses.seafusion import SeAFusionLoss
 from fusionlib.losses.ssvif import SSVIFLoss
 from fusionlib.losses.tgfuse import TGFuseLoss
 
 Loss = (
-    BSPLoss | CDDFuseLoss | MMDRFuseContent | MMDRFuseLoss | SeAFusionLoss | SSVIFLoss | TGFuseLoss
+    BSPLoss
+    | CDDFuseLoss
+    | MMDRFuseContent
+    | MMDRFuseLoss
+    | RegionFuseLoss
+    | SeAFusionLoss
+    | SSVIFLoss
+    | TGFuseLoss
 )
 
 LOSSES: dict[str, type] = {kind.__name__: kind for kind in get_args(Loss)}
@@ -21,6 +29,7 @@ OWN: dict[str, type] = {
     "cddfuse": CDDFuseLoss,
     "mmdrfuse": MMDRFuseLoss,
     "mmdrfuse-teacher": MMDRFuseContent,
+    "regionfuse": RegionFuseLoss,
     "tgfuse": TGFuseLoss,
 }
 

@@ -10,7 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from fusionlib.errors import FusionError
 from fusionlib.models.restormer import ChannelNorm
 
-CONVENTIONS = "products", "fvcore"
+CONVENTIONS = "products", "fvcore", "thop"
 NORM = 5  # operations of a layer norm for each value, as fvcore takes them
 
 
@@ -84,7 +84,10 @@ def cost(
             two products that SwinFusion writes out. Right for "swinfusion",
             "seafusion", "emma" and "cddfuse", whose products are made as
             published. Other norms and upsampling, which fvcore counts, are
-            not in them and not counted here.
+            not in them and not counted here. "thop" gives what this tool
+            finds, as RegionFuse prints it (Table 4): convolutions and linear
+            layers that are modules, and no product between maps, so no
+            attention. Right for "cddfuse", "piafusion" and "regionfuse".
 
     Raises FusionError for a size below one pixel or an unknown convention.
     """
@@ -93,18 +96,28 @@ def cost(
             f"height, width and channels are 1 or more, not {height}, {width} and {channels}."
         )
     if convention not in CONVENTIONS:
-        raise FusionError(f"convention is {' or '.join(CONVENTIONS)}, not {convention!r}.")
+        raise FusionError(f"convention is one of {', '.join(CONVENTIONS)}, not {convention!r}.")
     weights = list(model.parameters())
     black = torch.zeros(1, channels, height, width, device=weights[0].device if weights else "cpu")
     counter = FlopCounterMode(display=False, custom_mapping=COUNTED)
     model, normed = copy.deepcopy(model).eval(), []
-    if convention == "fvcore":
-        for layer in model.modules():
-            if isinstance(layer, nn.LayerNorm) and not isinstance(layer, ChannelNorm):
-                layer.register_forward_hook(lambda _, given, made: normed.append(made.numel()))
+    layered = []
+    for layer in model.modules():
+        if isinstance(layer, nn.LayerNorm) and not isinstance(layer, ChannelNorm):
+            layer.register_forward_hook(lambda _, given, made: normed.append(made.numel()))
+        elif isinstance(layer, nn.Conv2d | nn.Linear):
+            # A weight's first side is that of the outputs: the others are what each one sums up.
+            each = layer.weight[0].numel()
+            layer.register_forward_hook(
+                lambda _, given, made, each=each: layered.append(each * made.numel())
+            )
     with torch.no_grad(), counter:
         model(black, black)
     parameters = sum(values.numel() for values in weights)
     # A multiply-accumulate is two floating-point operations.
-    macs = counter.get_total_flops() // 2 + NORM * sum(normed)
+    macs = counter.get_total_flops() // 2
+    if convention == "fvcore":
+        macs += NORM * sum(normed)
+    if convention == "thop":
+        macs = sum(layered)
     return Cost(parameters, parameters * 4 / 2**20, macs)

@@ -45,9 +45,7 @@ def mirrored(inputs: int, outputs: int, stride: int = 1, bias: bool = True) -> n
 
 def leaky(inputs: int, outputs: int) -> nn.Sequential:
     """A 3x3 convolution and a leaky ReLU of slope 0.2."""
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, 3, padding=1), nn.LeakyReLU(0.2, inplace=True)
-    )
+    return nn.Sequential(nn.Conv2d(inputs, outputs, 3, padding=1), nn.LeakyReLU(0.2, inplace=True))
 
 
 class GroupNorm(nn.GroupNorm):

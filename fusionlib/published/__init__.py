@@ -1,5 +1,5 @@
 """Every number printed in the tables of the three papers, as data."""
 
-from fusionlib.published.tables import Note, Table, load, papers, source, tables
+from fusionlib.published.tables import Note, Table, load, papers, row_label, source, tables
 
-__all__ = ["Note", "Table", "load", "papers", "source", "tables"]
+__all__ = ["Note", "Table", "load", "papers", "row_label", "source", "tables"]

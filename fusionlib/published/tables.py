@@ -136,3 +136,11 @@ def _number(printed):
     if pd.isna(printed):
         return float("nan")
     return float(printed.removesuffix("%").replace("×10^", "e"))
+
+
+def row_label(mode: str, trainable: int) -> str:
+    """A row as tables and legends write it: "SPTP 150", or a mode of no T by itself.
+
+    trainable: T, or 0 where the mode alone names the row.
+    """
+    return f"{mode} {trainable:,}" if trainable else mode

@@ -1,8 +1,10 @@
 """The paper's numbers beside ours: differences, spreads, intervals."""
 
+from collections.abc import Iterable
+
 import pandas as pd
 
-from fusionlib.published import Table
+from fusionlib.published import Table, row_label
 from fusionlib.report.style import MODEL_TITLES
 from fusionlib.statistics import bootstrap, over_shared_seeds
 
@@ -68,6 +70,27 @@ def _by_image(row: pd.DataFrame, metrics: list[str]) -> pd.DataFrame:
     return row.groupby("image", sort=False)[metrics].mean()
 
 
+def compare_tables(
+    tables: Iterable[pd.DataFrame],
+    modes: Iterable[str],
+    paper: Table | None,
+    model: str,
+    baseline: tuple[str, int],
+) -> pd.DataFrame:
+    """`compare` of some rows that were measured in several tables, each of other images.
+
+    Args:
+        tables: such as fusion metrics, and IoU of other images.
+        modes: the rows' modes, one of them the baseline's.
+        paper, model, baseline: as `compare` takes them.
+    """
+    modes = list(modes)
+    chosen = [table[table["mode"].isin(modes)] for table in tables]
+    return pd.concat(
+        [compare(part, paper, model, baseline) for part in chosen if len(part)], ignore_index=True
+    )
+
+
 def wide(comparison: pd.DataFrame, digits: int = 2) -> pd.DataFrame:
     """The comparison as people read it: a row a mode, "paper | ours" a metric.
 
@@ -94,12 +117,12 @@ def gains_by_model(gains: pd.DataFrame) -> pd.DataFrame:
 
 
 def _table(cells: pd.DataFrame) -> pd.DataFrame:
-    cells["row"] = [f"{row.mode} {row.trainable:,}" for row in cells.itertuples()]
+    cells["row"] = [row_label(row.mode, row.trainable) for row in cells.itertuples()]
     order = {name: list(dict.fromkeys(cells[name])) for name in ("test_set", "row", "metric")}
     table = cells.pivot(index=["test_set", "row"], columns="metric", values="cell")
     rows = [key for key in pd.MultiIndex.from_product([order["test_set"], order["row"]])
             if key in table.index]  # fmt: skip
-    return table.loc[rows, order["metric"]].rename_axis(columns=None)
+    return table.loc[rows, order["metric"]].rename_axis(columns=None).fillna("")
 
 
 def gained(comparison: pd.DataFrame, digits: int = 2) -> pd.DataFrame:
@@ -120,6 +143,13 @@ def cell(paper: float, ours: float, spread: float, digits: int) -> str:
     """Both numbers: "6.54 | 6.62 ± 0.012"; a dash for one the paper lacks."""
     printed = "—" if pd.isna(paper) else f"{paper:.{digits}f}"
     return f"{printed} | {with_spread(ours, spread, digits)}"
+
+
+def beside(paper: pd.Series, ours: pd.Series, digits: int = 2) -> pd.Series:
+    """ "paper | ours" of each row; a dash for a cell that the paper lacks."""
+    return pd.Series(
+        [cell(a, b, float("nan"), digits) for a, b in zip(paper, ours, strict=True)], paper.index
+    )
 
 
 def with_spread(value: float, spread: float, digits: int) -> str:

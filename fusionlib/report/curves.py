@@ -5,6 +5,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
+from fusionlib.published import row_label
 from fusionlib.report.style import MODEL_TITLES, PARADIGM_COLOURS, set_style
 
 
@@ -25,7 +26,7 @@ def points(comparison: pd.DataFrame, caption: str = "") -> Figure:
         for axis, metric in zip(line, metrics, strict=True):
             of_both = (comparison["test_set"] == test_set) & (comparison["metric"] == metric)
             here = comparison[of_both]
-            labels = [f"{row.mode} {row.trainable:,}" for row in here.itertuples()]
+            labels = [row_label(row.mode, row.trainable) for row in here.itertuples()]
             for place, row in enumerate(here.itertuples()):
                 # A setting of the loss, for example, is no paradigm.
                 colour = PARADIGM_COLOURS.get(row.mode.split()[0], "C0")

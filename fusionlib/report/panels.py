@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from fusionlib.data import Pair
 from fusionlib.errors import FusionError
-from fusionlib.inference import fuse
+from fusionlib.inference import fuse, fuse_in_colour
 from fusionlib.report.record import stand_in
 from fusionlib.report.style import save_figure, set_style
 from fusionlib.training import Run
@@ -114,6 +114,7 @@ def fused_panels(
     protocol: str,
     caption: str,
     path: Path | None,
+    colour: bool = False,
 ) -> Figure | Image:
     """One pair, and what each network makes of it, drawn and written to `path`.
 
@@ -126,6 +127,8 @@ def fused_panels(
         protocol: as `fusionlib.inference.fuse` takes it.
         caption: stands below; it names the data set.
         path: the picture; None writes none and leaves missing runs out.
+        colour: fuse as `fusionlib.inference.fuse_in_colour` does; a bare
+            model then is one of grey images.
 
     Raises FusionError for a missing run without a picture.
     """
@@ -133,10 +136,17 @@ def fused_panels(
     if missing and path is not None:
         keys = (run.key for run in networks.values() if isinstance(run, Run))
         return stand_in(path, missing[0], keys)
-    images = {"infrared": pair.ir, "visible": pair.vi}
+    images = {"infrared": pair.ir, "visible": pair.vi_rgb if colour else pair.vi}
     for name, network in networks.items():
-        if name not in missing:
-            model = network.model() if isinstance(network, Run) else network
+        if name in missing:
+            continue
+        model, channels = network, 1
+        if isinstance(network, Run):
+            model, channels = network.model(), network.spec.channels
+        if colour:
+            sources = pair.ir[None], pair.vi_rgb[None]
+            images[name] = fuse_in_colour(model, *sources, channels, protocol)[0]
+        else:
             images[name] = fuse(model, pair.ir[None], pair.vi[None], protocol)[0]
     figure = panels(images, caption, telling_boxes(pair.ir, pair.vi))
     return save_figure(figure, path)

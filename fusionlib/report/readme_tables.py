@@ -1,4 +1,4 @@
-"""README's folded tables of Beyond Strict Pairing, and the count of its claims."""
+"""README's folded tables of the papers, and the count of their claims."""
 
 import json
 from pathlib import Path
@@ -7,37 +7,55 @@ import pandas as pd
 
 from fusionlib.report.compare import markdown, wide
 
-BSP = "beyond_strict_pairing"
+BSP, SSVIF = "beyond_strict_pairing", "ssvif"
+PAPERS = {BSP: "Beyond Strict Pairing", SSVIF: "SSVIF"}
 CLAIMS = "claims.csv"
 # Notebook -> what README calls it, and the figures beneath with their alternative texts.
 TABLES = {
-    "table1_generalisation": ("Table 1, CNN", {
+    f"{BSP}/table1_generalisation": ("Table 1, CNN", {
         "table1.png": "Table 1 as points: paper hollow, ours filled",
         "panels.png": "An MSRS night scene through all six rows",
         "abnormal.png": "Fog in M3FD through all six rows",
     }),
-    "table1_transformer": ("Table 1, Transformer", {
+    f"{BSP}/table1_transformer": ("Table 1, Transformer", {
         "panels.png": "An MSRS night scene through all six rows",
         "abnormal.png": "Fog in M3FD through all six rows",
     }),
-    "table1_gan": ("Table 1, GAN", {
+    f"{BSP}/table1_gan": ("Table 1, GAN", {
         "panels.png": "An MSRS night scene through all six rows",
         "abnormal.png": "Fog in M3FD through all six rows",
     }),
-    "table2_cross_dataset": ("Table 2 and Figure 7, infrared and visible of different sets", {
+    f"{BSP}/table2_cross_dataset": ("Table 2 and Figure 7, sources of different sets", {
         "panels.png": "An MSRS night scene through networks that never saw a pair",
     }),
-    "table3_base_size": ("Table 3 and Figure 1b, small bases", {
+    f"{BSP}/table3_base_size": ("Table 3 and Figure 1b, small bases", {
         "fig1b.png": "Average improvement by the size of the base",
     }),
-    "table5_imbalanced": ("Table 5 and Figure 9, half as many images of one modality", {
+    f"{BSP}/table5_imbalanced": ("Table 5 and Figure 9, half as many images of one modality", {
         "panels.png": "An MSRS night scene through all rows",
     }),
-    "table6_other_methods": ("Table 6, published methods retrained", {
+    f"{BSP}/table6_other_methods": ("Table 6, published methods retrained", {
         "panels.png": "An MSRS night scene through the retrained methods",
     }),
-    "table7_loss_ablation": ("Table 7 and Figure 10, the loss without some of its terms", {
+    f"{BSP}/table7_loss_ablation": ("Table 7 and Figure 10, the loss without some of its terms", {
         "panels.png": "An MSRS night scene through five settings of the loss",
+    }),
+    f"{SSVIF}/table1_segmentation": ("SSVIF, Table I and Figure 3, segmentation of fused images", {
+        "segments.png": "Labels of an MSRS scene, and what segmenters find in its fused images",
+    }),
+    f"{SSVIF}/table2_fusion": ("SSVIF, Table II and Figure 4, fusion metrics", {
+        "panels.png": "An MSRS night scene in colour, by own training and by SSVIF",
+    }),
+    f"{SSVIF}/table3_ablations": ("SSVIF, Table III, what each part adds", {
+        "balance.png": "Weight of the consistency loss, both losses and agreement over the steps",
+        "panels.png": "An MSRS night scene through all configurations",
+    }),
+    f"{SSVIF}/table6_classes": ("SSVIF, Table VI, number of classes", {}),
+    f"{SSVIF}/table7_colour_weight": ("SSVIF, Table VII, weight of the colour term", {
+        "panels.png": "An MSRS night scene with three weights of the colour term",
+    }),
+    f"{SSVIF}/table8_channels": ("SSVIF, Table VIII, grey or colour", {
+        "panels.png": "An MSRS night scene, fused grey and in colour",
     }),
 }  # fmt: skip
 
@@ -47,18 +65,20 @@ def ledger(results: Path) -> list[str]:
     if not (results / CLAIMS).is_file():
         return []
     claims = pd.read_csv(results / CLAIMS)
-    counts = claims["verdict"].value_counts()
-    said = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
+    said = []
+    for paper, part in claims.groupby(claims["notebook"].str.partition("/")[0], sort=False):
+        counts = part["verdict"].value_counts()
+        verdicts = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
+        said.append(f"**{len(part)} claims of {PAPERS[paper]}**: {verdicts}")
     shown = claims[["where", "says", "verdict"]].copy()
     tried = claims[["supported", "contradicted", "undecided"]].fillna(0).astype(int)
     shown["supported / contradicted / undecided"] = [
         " / ".join(map(str, row)) for row in tried.itertuples(index=False)
     ]
     return [
-        f"**{len(claims)} claims of Beyond Strict Pairing**, each a comparison of rows: {said}"
-        f" ([ledger](results/{CLAIMS})). Supported or contradicted needs 20 images, a paired 95 %"
-        " interval over images that leaves no doubt, and an effect above twice its standard error"
-        " over seeds.",
+        f"{'; '.join(said)} ([ledger](results/{CLAIMS})). Each is a comparison of rows. Supported"
+        " or contradicted needs 20 images, a paired 95 % interval over images that leaves no doubt,"
+        " and an effect above twice its standard error over seeds.",
         "",
         *folded("Every claim with its verdict", markdown(shown.set_index("where"))),
     ]
@@ -68,7 +88,7 @@ def tables(results: Path) -> list[str]:
     """Each measured table in a fold: paper | ours, its notes, its pictures."""
     lines = []
     for notebook, (title, pictures) in TABLES.items():
-        folder = results / BSP / notebook / "quick"
+        folder = results / notebook / "quick"
         if not (folder / "table.csv").is_file():
             continue
         comparison = pd.read_csv(folder / "table.csv")
@@ -86,7 +106,7 @@ def tables(results: Path) -> list[str]:
         text += ["", markdown(shown)]
         for name, alternative in pictures.items():
             if (folder / name).is_file():
-                text += [f"![{alternative}](results/{BSP}/{notebook}/quick/{name})", ""]
+                text += [f"![{alternative}](results/{notebook}/quick/{name})", ""]
         lines += folded(title, "\n".join(text))
     return lines
 

@@ -25,7 +25,8 @@ def count(ledger: pd.DataFrame) -> dict[str, dict[str, int]]:
 
 def numbers(comparison: pd.DataFrame) -> dict[str, float]:
     """Our means by "test set, row, metric", rounded to four decimals."""
-    return {
-        f"{row.test_set}, {row.mode} {row.trainable}, {row.metric}": round(row.ours, 4)
-        for row in comparison.itertuples()
-    }
+    found = {}
+    for row in comparison.itertuples():
+        name = f"{row.mode} {row.trainable}" if row.trainable else row.mode
+        found[f"{row.test_set}, {name}, {row.metric}"] = round(row.ours, 4)
+    return found

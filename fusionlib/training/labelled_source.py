@@ -16,7 +16,8 @@ from fusionlib.training.any_spec import is_key
 if TYPE_CHECKING:
     from fusionlib.training.store import Run
 
-ALONE = ("ir", "vi")  # sources that a segmenter can be shown by themselves
+# What a segmenter can be shown without a fusing network: a source, or the mean of both.
+ALONE = ("ir", "vi", "mean")
 
 
 @dataclass(frozen=True)
@@ -24,8 +25,8 @@ class LabelledSource:
     """What a segmenter is shown, and the labels; part of its training's spec.
 
     Args:
-        images: "ir", "vi" (in colour), the key of a finished fusion run, or
-            a folder of fused images, absolute.
+        images: "ir", "vi" (in colour), "mean" (of both), the key of a
+            finished fusion run, or a folder of fused images, absolute.
         dataset, split, names: the pairs, by name, in this order.
         fingerprint: of the bytes of sources, labels and the folder's images.
             `labelled_source` fills it in.
@@ -48,8 +49,8 @@ class LabelledSource:
         object.__setattr__(self, "protocol", Protocol.of(self.protocol).name)
         if self.of_folder and not Path(self.images).is_absolute():
             raise FusionError(
-                f"images of a segmenter's spec is 'ir', 'vi', the key of a run or a folder, not"
-                f" {self.images!r}: make it by labelled_source."
+                "images of a segmenter's spec is 'ir', 'vi', 'mean', the key of a run or a folder,"
+                f" not {self.images!r}: make it by labelled_source."
             )
         if not self.of_run and (self.protocol, self.step) != ("plain", None):
             raise FusionError(
@@ -68,7 +69,7 @@ class LabelledSource:
 
     @property
     def short_name(self) -> str:
-        """What the images are called: "ir", "vi", the key, or the folder's name."""
+        """What the images are called: as they were named, or the folder's name."""
         return Path(self.images).name
 
 
@@ -81,8 +82,8 @@ def labelled_source(
     """Describe what `images` make of `pairs`, with their labels.
 
     Args:
-        images: "ir", "vi", a fusion run or its key, or a folder of fused
-            images, which are found as `folders.match` does. The run must be
+        images: "ir", "vi", "mean", a fusion run or its key, or a folder of
+            fused images, which are found as `folders.match` does. The run must be
             finished when the segmenter is planned, trained or scored.
         pairs: of a dataset with labels.
         protocol, step: of a run's images, as `evaluate` takes them.

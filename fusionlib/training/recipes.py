@@ -8,13 +8,14 @@ import torch
 from filelock import FileLock
 
 from fusionlib.errors import FusionError
-from fusionlib.losses import CDDFuseLoss, MMDRFuseLoss, TGFuseLoss
+from fusionlib.losses import CDDFuseLoss, MMDRFuseLoss, RegionFuseLoss, TGFuseLoss
 from fusionlib.training.adversarial import AdversarialTraining
 from fusionlib.training.any_spec import AnySpec
 from fusionlib.training.cddfuse import CDDFuseTraining
 from fusionlib.training.loop import Training
 from fusionlib.training.mmdrfuse import MMDRFuseTraining
 from fusionlib.training.plain import PlainTraining
+from fusionlib.training.regionfuse import RegionFuseTraining
 from fusionlib.training.segmenter import SegmenterTraining
 from fusionlib.training.segmenter_spec import SegmenterSpec
 from fusionlib.training.ssvif import SSVIFTraining
@@ -26,6 +27,7 @@ from fusionlib.training.tgfuse import TGFuseTraining
 RECIPES: dict[type, type[Training]] = {
     CDDFuseLoss: CDDFuseTraining,
     MMDRFuseLoss: MMDRFuseTraining,
+    RegionFuseLoss: RegionFuseTraining,
     TGFuseLoss: TGFuseTraining,
 }
 

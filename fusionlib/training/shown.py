@@ -1,4 +1,4 @@
-"""The images that a segmenter is shown: a source by itself, or fused ones.
+"""The images that a segmenter is shown: a source, the mean of both, or fused ones.
 
 Fused images are what a file would hold, 8 bits, as in SSVIF's evaluation. To
 make them takes long where the network is large: those of a run are kept in
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from fusionlib import folders, images
 from fusionlib.data import Pair, PairSet
-from fusionlib.inference import fuse_in_colour
+from fusionlib.inference import fuse_in_colour, to_levels
 from fusionlib.training.labelled_source import LabelledSource
 from fusionlib.training.store import Run, finished_run
 
@@ -34,7 +34,7 @@ def shown(
         device: where a run's network fuses.
 
     The image is (1 or 3, H, W) float32 in [0, 1], of the pair's size, on
-    8-bit levels: "ir" grey, "vi" and what a run fuses in colour, see
+    8-bit levels: "ir" grey, all else in colour, a run's by
     `inference.fuse_in_colour`.
 
     Raises FusionError as `finished_run` and `folders.match`.
@@ -45,6 +45,8 @@ def shown(
         return lambda pair: pair.ir
     if source.images == "vi":
         return lambda pair: pair.vi_rgb
+    if source.images == "mean":
+        return lambda pair: to_levels((pair.ir + pair.vi_rgb)[None] / 2)[0]
     files = folders.match({"": source.images}, pairs, progress=False).files[""]
     return lambda pair: images.read_colour(files[pair.name])
 

@@ -41,6 +41,8 @@ class Spec(AnySpec):
             without, but "bsp-gan" takes `Adversarial()` of itself.
         consistency: SSVIF's segmentations beside the fusion, and its stages;
             None trains without.
+        options: further arguments of the model, a mapping such as
+            {"region": 16}; see `create_model`.
         shards: equal parts of a batch that are learnt from apart, their
             gradients averaged: batch statistics (of batch norms and of the
             loss) are those of a part. Several processes share a training by
@@ -68,8 +70,11 @@ class Spec(AnySpec):
     adversarial: Adversarial | None = None
     shards: int = 1
     consistency: Consistency | None = None
+    options: tuple[tuple[str, object], ...] = ()
 
     def __post_init__(self):
+        # Sorted pairs: a mapping could not be part of a frozen value, nor would its order matter.
+        object.__setattr__(self, "options", tuple(sorted(dict(self.options).items())))
         if self.model == "bsp-gan" and self.adversarial is None:
             object.__setattr__(self, "adversarial", Adversarial())
         if self.loss is None:
@@ -82,7 +87,7 @@ class Spec(AnySpec):
             raise FusionError(
                 f"There is no relation {self.relation!r}; it is one of {', '.join(RELATIONS)}."
             )
-        check_model(self.model, self.channels)
+        check_model(self.model, self.channels, dict(self.options))
         kinds = dict.fromkeys((type(default_loss(self.model)), *FOR_ALL))
         if type(self.loss) not in kinds:
             raise FusionError(
@@ -179,7 +184,7 @@ class Spec(AnySpec):
         return {name: getattr(self, name) for name in names}
 
     def network(self) -> nn.Module:
-        return create_model(self.model, self.channels)
+        return create_model(self.model, self.channels, **dict(self.options))
 
     def to_dict(self) -> dict:
         """Plain values, for JSON; a loss other than BSPLoss says its kind."""

@@ -168,4 +168,3 @@ def flipped(ir: Tensor, vi: Tensor) -> tuple[Tensor, Tensor]:
     """The pairs (B, C, H, W), a random half of them mirrored left to right."""
     mirrored = (torch.rand(len(ir), 1, 1, 1) < 0.5).to(ir.device)
     return tuple(torch.where(mirrored, side.flip(-1), side) for side in (ir, vi))
-

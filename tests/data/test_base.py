@@ -159,7 +159,7 @@ def test_patches_are_counted_without_cutting(tmp_path, patch, stride, first):
 
 
 def colour_sources(root):
-    ir, vi = sources(root, patch=32, stride=32)
+    ir, _ = sources(root, patch=32, stride=32)
     pairs = open_pairs("MSRS", "train", root)
     return ir, patch_source(pairs, "vi", 32, 32, colour=True)
 

@@ -64,7 +64,7 @@ def test_no_labels_and_no_classes_are_said(root):
     pair = open_pairs("MSRS", data=root)[0]
     with pytest.raises(FusionError, match="00001D of MSRS has no labels: get"):
         labels_of(pair, "MSRS")
-    with pytest.raises(FusionError, match="RoadScene has no labelled classes: .* MSRS, FMB"):
+    with pytest.raises(FusionError, match=r"RoadScene has no labelled classes: .* MSRS, FMB"):
         labels_of(pair, "RoadScene")
 
 

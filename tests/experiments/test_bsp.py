@@ -6,7 +6,7 @@ import pytest
 
 from fusionlib.data.base import PatchSource
 from fusionlib.errors import FusionError
-from fusionlib.experiments import bsp, profile
+from fusionlib.experiments import Row, bsp, profile
 from fusionlib.pairing import relation_size
 
 ROWS = [
@@ -114,15 +114,9 @@ def test_a_caption_says_how_long_rows_are_trained(smoke):
     few, many = (
         dataclasses.replace(smoke[2].specs[0], steps=None, epochs=3, pairs=n) for n in (16, 32)
     )
-    assert (
-        bsp.length([bsp.Row("UPTP", 150, (few,)), bsp.Row("UPTP", 7500, (many,))])
-        == "3 epochs each"
-    )
+    assert bsp.length([Row("UPTP", 150, (few,)), Row("UPTP", 7500, (many,))]) == "3 epochs each"
     more = dataclasses.replace(many, epochs=5)
-    assert (
-        bsp.length([bsp.Row("UPTP", 150, (few,)), bsp.Row("UPTP", 7500, (more,))])
-        == "6 to 20 steps"
-    )
+    assert bsp.length([Row("UPTP", 150, (few,)), Row("UPTP", 7500, (more,))]) == "6 to 20 steps"
 
 
 def test_the_table_is_described(smoke):

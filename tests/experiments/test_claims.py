@@ -126,6 +126,17 @@ def test_spread_is_the_largest_among_the_rows_with_seeds():
     assert row.verdict == "undecided"
 
 
+def test_rows_with_seeds_are_compared_by_their_own_spread():
+    """What goes wrong in another row's training says nothing of these two."""
+    per_image = pd.concat(
+        [rows("UPTP", 7500, 0.1, seeds=(-0.02, 0.02)), rows("SPTP", 150, 0.0, seeds=(-0.01, 0.01)),
+         rows("UPTP", 150, 0.0, seeds=(-0.6, 0.0, 0.6))]
+    )  # fmt: skip
+    (row,) = judge(per_image, (HIGHER,), TABLE, "bsp-cnn").itertuples()
+    assert row.seed_error == pytest.approx(0.02 * 2**0.5)  # two trainings each
+    assert row.verdict == "supported"
+
+
 def test_a_claim_about_a_row_that_is_not_there_is_left_out():
     ledger = judge(rows("SPTP", 150, 0.0), (HIGHER,), TABLE, "bsp-cnn")
     assert ledger.empty

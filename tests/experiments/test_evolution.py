@@ -6,7 +6,7 @@ from fusionlib import experiments, report
 from fusionlib.data import open_pairs
 from fusionlib.errors import FusionError
 from fusionlib.experiments import evolution
-from fusionlib.experiments.bsp import Row
+from fusionlib.experiments.row import Row
 from tests.training.small import tiny
 
 

@@ -9,8 +9,9 @@ from fusionlib import experiments, published, report
 from fusionlib.data import open_pairs
 from fusionlib.data.base import patch_source
 from fusionlib.errors import FusionError
-from fusionlib.experiments.bsp import TABLE1_ROWS, Row
+from fusionlib.experiments.bsp import TABLE1_ROWS
 from fusionlib.experiments.profiles import BASE_IMAGES
+from fusionlib.experiments.row import Row
 from fusionlib.runner.notebooks import PROFILES as KNOWN_TO_THE_RUNNER
 from fusionlib.statistics import FEWEST_IMAGES
 from fusionlib.training import Spec

@@ -137,7 +137,7 @@ def test_grey_has_no_colour():
 
 
 def test_colour_does_not_see_luminance():
-    fused, ir, vi = batch()
+    _, ir, vi = batch()
     same = ours((vi + 0.25, ir, vi))
     assert same["colour"] == pytest.approx(0, abs=1e-6)
     assert same["intensity"] > 0.1

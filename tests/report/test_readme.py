@@ -62,15 +62,16 @@ def test_claims_are_counted_and_listed(results):
     assert "claims of" not in readme.results_section(results)
     rows = [
         {"where": "Table 1", "says": f"It helps {k}.", "verdict": verdict, "supported": yes,
-         "contradicted": no, "undecided": 1}
+         "contradicted": no, "undecided": 1,
+         "notebook": f"{'ssvif' if k == 5 else 'beyond_strict_pairing'}/table"}
         for k, (verdict, yes, no) in enumerate(
             [("supported", 3, 0), ("undecided", 0, 0), ("not measured", None, None)] * 2
         )
     ]  # fmt: skip
     pd.DataFrame(rows).to_csv(results / readme_tables.CLAIMS, index=False)
     section = readme.results_section(results)
-    assert "**6 claims of Beyond Strict Pairing**" in section
-    assert "2 supported, 2 undecided, 2 not measured" in section
+    assert "**5 claims of Beyond Strict Pairing**: 2 supported, 2 undecided, 1 not" in section
+    assert "; **1 claims of SSVIF**: 1 not measured" in section
     assert "| Table 1 | It helps 0. | supported | 3 / 0 / 1 |" in section
     assert "| Table 1 | It helps 2. | not measured | 0 / 0 / 1 |" in section
 

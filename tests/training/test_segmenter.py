@@ -77,6 +77,9 @@ def test_sources_alone_are_the_pairs_own():
     pair = LABELLED[1]
     assert torch.equal(shown(tiny_segmenter("ir").source, LABELLED)(pair), pair.ir)
     assert torch.equal(shown(tiny_segmenter("vi").source, LABELLED)(pair), pair.vi_rgb)
+    mean = shown(tiny_segmenter("mean").source, LABELLED)(pair)
+    torch.testing.assert_close(mean, (pair.ir + pair.vi_rgb) / 2, rtol=0, atol=0.51 / 255)
+    assert torch.equal(mean, (mean * 255).round() / 255)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -295,7 +298,7 @@ def test_the_rate_falls_in_two_cosines(weights):
 
 
 def test_a_file_of_another_encoder_is_refused_before_training(weights):
-    with pytest.raises(FusionError, match="lacks .* tensors of this SegFormer"):
+    with pytest.raises(FusionError, match=r"lacks .* tensors of this SegFormer"):
         go(tiny_segmenter(weights=str(weights), encoder="b1"))
 
 

@@ -293,9 +293,7 @@ def test_specs_that_cannot_be_consistent(values, message):
 
 
 def test_patches_may_be_too_small_for_a_segmenter():
-    sides = {
-        side: patch_source(PAIRS, side, 16, 32, colour=side == "vi") for side in ("ir", "vi")
-    }
+    sides = {side: patch_source(PAIRS, side, 16, 32, colour=side == "vi") for side in ("ir", "vi")}
     with pytest.raises(FusionError, match="32 pixels or more: take larger patches than 16"):
         spec_of(**sides)
 

@@ -1,0 +1,172 @@
+"""The runs behind RegionFuse's tables and figures: a reconstruction, trained anew.
+
+A row's mode says what it is: "R = 48", "E4-K2", "lambda = 5", "mu = 5",
+"PIAF*". `printed` gives a published table the same names.
+"""
+
+import dataclasses
+from pathlib import Path
+
+import pandas as pd
+
+from fusionlib import published
+from fusionlib.data.base import joined, patch_source
+from fusionlib.experiments.profiles import profile, seed_range
+from fusionlib.experiments.regionfuse_profiles import RegionFuseSizes, regionfuse_sizes
+from fusionlib.experiments.row import Row
+from fusionlib.losses import RegionFuseLoss, SeAFusionLoss
+from fusionlib.metrics import PRINTED, columns, metric_of
+from fusionlib.models.regionfuse import ROUNDS
+from fusionlib.published import Table
+from fusionlib.ranking import rank
+from fusionlib.training import Spec
+
+MODEL = "regionfuse"
+OURS, PIAF, PIAF_X = "Ours", "PIAF", "PIAF*"
+# What PIAFusion learns by, without its term of the illumination: that needs a classifier.
+PIAF_LOSS = SeAFusionLoss(intensity=7, gradient=50)
+# The paper's metrics, each candidate by itself.
+LABELS = tuple(columns(PRINTED[MODEL], MODEL))
+REGION, GRADIENT, LOAD = 48, 5.0, 5.0  # R, lambda and mu of the paper
+
+
+def region_sizes(name: str, data: str | Path | None = None, seeds: int | None = None) -> list[Row]:
+    """Table 1: the side R of a region.
+
+    Args:
+        name: the profile.
+        data: folder that holds the datasets.
+        seeds: of the row with the usual setting; default the profile's.
+    """
+    return [_row(name, data, seeds if r == REGION else 1, f"R = {r}", {"region": r})
+            for r in regionfuse_sizes(name).regions]  # fmt: skip
+
+
+def experts(name: str, data: str | Path | None = None, seeds: int | None = None) -> list[Row]:
+    """Figures 4 and 5: E experts, of which a token goes to K. Args: as `region_sizes`."""
+    grid = regionfuse_sizes(name).grid
+    return [
+        _row(name, data, seeds if (e, k) == grid[0] else 1, f"E{e}-K{k}",
+             {"experts": e, "chosen": k})
+        for e, k in grid
+    ]  # fmt: skip
+
+
+def gradients(name: str, data: str | Path | None = None, seeds: int | None = None) -> list[Row]:
+    """Table 2: the gradient loss's factor lambda. Args: as `region_sizes`."""
+    return [
+        _row(name, data, seeds if x == GRADIENT else 1, f"lambda = {x:g}", gradient=x)
+        for x in regionfuse_sizes(name).gradients
+    ]
+
+
+def loads(name: str, data: str | Path | None = None, seeds: int | None = None) -> list[Row]:
+    """Table 3: the load-balancing loss's factor mu. Args: as `region_sizes`."""
+    return [
+        _row(name, data, seeds if x == LOAD else 1, f"mu = {x:g}", load=x)
+        for x in regionfuse_sizes(name).loads
+    ]
+
+
+def encoders(name: str, data: str | Path | None = None, seeds: int | None = None) -> list[Row]:
+    """Table 5: PIAFusion with its own encoder and with X-Restormer's, and RegionFuse.
+
+    Args: as `region_sizes`; `seeds` are those of RegionFuse.
+    """
+    sizes = regionfuse_sizes(name)
+    learnt = _spec(name, sizes, data, {}, RegionFuseLoss(), 0)
+    other = {"model": "piafusion", "loss": PIAF_LOSS}
+    plain = dataclasses.replace(learnt, **other, options={})
+    restored = dataclasses.replace(learnt, **other, options={"encoder": "xrestormer"})
+    usual = _row(name, data, seeds, OURS, {})
+    return [Row(PIAF, 0, (plain,)), Row(PIAF_X, 0, (restored,)), usual]
+
+
+def length(rows: list[Row]) -> str:
+    """How the rows are trained, and how wide the network is, for captions."""
+    spec = rows[-1].specs[0]
+    options = dict(spec.options)
+    width = f"C = {options.get('width', 64)}, R = {options['region']}"
+    return (
+        f"reconstruction, {width}; {spec.total_steps:,} steps of {spec.batch} patches of"
+        f" {spec.ir.patch}x{spec.ir.patch}"
+    )
+
+
+def printed(number: int) -> Table:
+    """Table 1, 2, 3 or 5 with rows named as here.
+
+    It is not known who computed AG and Qcb: the printed cell stands beside
+    each candidate of ours.
+    """
+    table = published.load("regionfuse", number)
+    modes = {
+        1: lambda row: f"R = {row.region_size}",
+        2: lambda row: f"lambda = {row.gradient_weight:g}",
+        3: lambda row: f"mu = {row.load_weight:g}",
+        5: lambda row: row.model_printed,
+    }[number]
+    values = table.values[~table.values["metric"].isin(["MR", "RoR"])]
+    values = values.assign(mode=[modes(row) for row in values.itertuples()], trainable=0)
+    labels = LABELS
+    parts = [values[values["metric"] == metric_of(label)].assign(metric=label) for label in labels]
+    values = pd.concat(parts, ignore_index=True).assign(model=MODEL, test_set="MSRS")
+    return dataclasses.replace(table, values=values, metrics=labels)
+
+
+def ranks(per_image: pd.DataFrame) -> pd.DataFrame:
+    """Means of each row, mean rank over the metrics, and rank of rank (Table 2)."""
+    labels = list(LABELS)
+    means = per_image.groupby(["mode", "image"], sort=False)[labels].mean()
+    return rank(means.groupby("mode", sort=False).mean())
+
+
+def region_memory(width: int, patch: int, chosen: float = 0.5) -> pd.DataFrame:
+    """Tokens of a square patch, and memory of their scores, by R (Table 1's last row).
+
+    Args:
+        width: C of either modality; a round sees 2 C channels.
+        patch: side, in pixels.
+        chosen: K / E, the share of the tokens that an expert gets.
+
+    Returns columns R, tokens, and GB of float32 scores that a training must
+    keep of one patch in three rounds of 4 experts: dense, each masked, and
+    gathered, each expert's own alone.
+    """
+    rows = []
+    for region in (64, 48, 32, 16):
+        tokens = 2 * width * (-(-patch // region)) ** 2
+        scores = ROUNDS * 4 * tokens**2 * 4 / 1e9
+        rows.append({"R": region, "tokens": tokens, "dense, GB": scores,
+                     "gathered, GB": scores * chosen**2})  # fmt: skip
+    return pd.DataFrame(rows).set_index("R")
+
+
+def _row(name, data, seeds, mode, options=None, **loss) -> Row:
+    sizes = regionfuse_sizes(name)
+    factors = {"gradient": GRADIENT, "load": LOAD, "load_epochs": sizes.load_epochs}
+    objective = RegionFuseLoss(**factors | loss)
+    many = seed_range(seeds, sizes.seeds)
+    specs = (_spec(name, sizes, data, options or {}, objective, seed) for seed in many)
+    return Row(mode, 0, tuple(specs))
+
+
+def _spec(name: str, sizes: RegionFuseSizes, data, options: dict, loss, seed: int) -> Spec:
+    sets = [images.open(data, sizes.size) for images in sizes.train]
+    cut = {
+        side: joined(*(patch_source(pairs, side, sizes.patch, sizes.stride) for pairs in sets))
+        for side in ("ir", "vi")
+    }
+    return Spec(
+        model=MODEL,
+        **cut,
+        relation="strict",
+        pairs=sizes.pairs,
+        batch=sizes.batch,
+        lr=sizes.lr,
+        precision=profile(name).precision,
+        seed=seed,
+        loss=loss,
+        options=sizes.options | options,
+        **sizes.length,
+    )

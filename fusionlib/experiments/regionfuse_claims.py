@@ -1,0 +1,64 @@
+"""What RegionFuse's supplement says in words of its tables, as claims that rows of numbers decide.
+
+AG and Qcb are asked for in the candidates that the convention computes.
+"""
+
+from fusionlib.experiments import regionfuse
+from fusionlib.experiments.claims import Claim
+
+SF, AG, VIF, QABF = ("SF",), ("AG (pixels)", "AG (inner)"), ("VIF",), ("Qabf",)
+QCB = ("Qcb (nyquist)", "Qcb (halved)")
+ALL = (*SF, *AG, *VIF, *QABF, *QCB)
+
+
+def _higher(name: str, where: str, says: str, row: str, against: str, metrics) -> Claim:
+    where, rows = f"RegionFuse supplement {where}", ((row, 0), (against, 0))
+    return Claim(f"regionfuse-{name}", where, says, *rows, "higher", metrics)
+
+
+REGIONS = tuple(
+    _higher(f"region-48-beats-{other}", "2.1, Table 1",
+            f"Regions of 48 pixels a side are better than of {other}.",
+            "R = 48", f"R = {other}", ALL)
+    for other in (64, 32)
+)  # fmt: skip
+EXPERTS = (
+    _higher("three-of-four-best-ag", "2.2, Figure 4",
+            "Four experts, three of them chosen, have the best AG.",
+            "E4-K3", "E4-K2", AG),
+    _higher("one-of-six-best-sf", "2.2, Figure 4",
+            "Six experts, one of them chosen, have the best SF.",
+            "E6-K1", "E4-K2", SF),
+    _higher("two-of-four-beats-three", "2.2, Figure 4",
+            "Two of four are best in all other metrics: against three of four.",
+            "E4-K2", "E4-K3", (*VIF, *QABF, *QCB)),
+    _higher("two-of-four-beats-one-of-six", "2.2, Figure 4",
+            "Two of four are best in all other metrics: against one of six.",
+            "E4-K2", "E6-K1", (*VIF, *QABF, *QCB)),
+)  # fmt: skip
+GRADIENTS = tuple(
+    Claim(f"regionfuse-lambda-5-equals-{other}", "RegionFuse supplement 2.3, Table 2",
+          f"Performance is stable over a wide range of lambda: 5 and {other} are alike.",
+          ("lambda = 5", 0), (f"lambda = {other}", 0), "equal", ALL)
+    for other in (1, 2, 10, 20)
+)  # fmt: skip
+LOADS = tuple(
+    _higher(f"mu-5-beats-{other}", "2.4, Table 3",
+            f"The load weight 5 is best in all metrics: against {other}.",
+            "mu = 5", f"mu = {other}", ALL)
+    for other in ("0.5", "1", "10", "50")
+)  # fmt: skip
+ENCODERS = (
+    _higher("x-restormer-lifts-sharpness", "2.7, Table 5",
+            "X-Restormer's encoder in PIAFusion gains in some metrics: SF and AG.",
+            regionfuse.PIAF_X, regionfuse.PIAF, (*SF, *AG)),
+    _higher("x-restormer-costs-fidelity", "2.7, Table 5",
+            "and makes grain, which costs VIF.",
+            regionfuse.PIAF, regionfuse.PIAF_X, VIF),
+    _higher("regionfuse-beats-piafusion", "2.7, Table 5",
+            "RegionFuse is better than PIAFusion.",
+            regionfuse.OURS, regionfuse.PIAF, ALL),
+    _higher("not-by-x-restormer-alone", "2.7, Table 5",
+            "Its gains are not those of X-Restormer alone.",
+            regionfuse.OURS, regionfuse.PIAF_X, (*VIF, *QABF, *QCB)),
+)  # fmt: skip

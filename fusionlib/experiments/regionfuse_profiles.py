@@ -1,0 +1,130 @@
+"""How much work RegionFuse's tables do in each profile."""
+
+from dataclasses import dataclass
+
+from fusionlib.experiments.profiles import PROFILES, TestSet, profile
+
+
+@dataclass(frozen=True)
+class RegionFuseSizes:
+    """Sizes of RegionFuse's tables in one profile.
+
+    Args:
+        train: images that fusion learns from.
+        size: (height, width) of rendered scenes; None for files.
+        options: of the network, see `RegionFuse`; its usual R among them.
+        regions: R of Table 1.
+        grid: (E, K) of Figure 4; the first is the usual one.
+        gradients: lambda of Table 2.
+        loads: mu of Table 3.
+        patch, stride: side of a patch and distance between two, in pixels.
+        pairs: patches drawn an epoch.
+        batch: patches a step.
+        steps: of a training; None trains for `epochs`.
+        epochs: see `steps`.
+        load_epochs: the first ones, with the load-balancing loss.
+        lr: Adam's learning rate.
+        seeds: of the usual row; the others have one.
+        tests: images that fusion is scored on.
+        panels: (data set, image) of figures.
+    """
+
+    train: tuple[TestSet, ...]
+    size: tuple[int, int] | None
+    options: dict[str, int]
+    regions: tuple[int, ...]
+    grid: tuple[tuple[int, int], ...]
+    gradients: tuple[float, ...]
+    loads: tuple[float, ...]
+    patch: int
+    stride: int
+    pairs: int
+    batch: int
+    steps: int | None
+    epochs: int | None
+    load_epochs: int
+    lr: float
+    seeds: int
+    tests: TestSet
+    panels: tuple[tuple[str, str], ...]
+
+    @property
+    def length(self) -> dict[str, int]:
+        """How long a training is, as a spec takes it."""
+        return {"steps": self.steps} if self.steps else {"epochs": self.epochs}
+
+
+_SCENES = tuple(f"{k:04d}{'DN'[k % 2]}" for k in range(4))
+_GRID = ((4, 2), (4, 1), (4, 3), (2, 1), (6, 1), (6, 2))
+_GRADIENTS, _LOADS = (1.0, 2.0, 5.0, 10.0, 20.0), (0.5, 1.0, 5.0, 10.0, 50.0)
+
+REGIONFUSE = {
+    "smoke": RegionFuseSizes(
+        train=(TestSet("scenes", _SCENES[:2], split="train"),),
+        size=(64, 96),
+        options={"width": 4, "heads": 1, "decoder_blocks": 1, "hidden": 8, "region": 8},
+        regions=(48, 32),
+        grid=((4, 2), (4, 1), (4, 3), (6, 1)),
+        gradients=(1.0, 5.0, 20.0),
+        loads=(0.5, 5.0, 50.0),
+        patch=32,
+        stride=32,
+        pairs=4,
+        batch=2,
+        steps=6,
+        epochs=None,
+        load_epochs=1,
+        lr=1e-3,
+        seeds=2,
+        tests=TestSet("scenes", _SCENES[1:4:2]),
+        panels=(("scenes", _SCENES[1]), ("scenes", _SCENES[2])),
+    ),
+    "quick": RegionFuseSizes(
+        train=(
+            TestSet("MSRS", PROFILES["quick"].wide, split="train"),
+            TestSet("RoadScene"),
+        ),
+        size=None,
+        options={"width": 16, "heads": 1, "region": 48},
+        regions=(64, 48, 32),
+        grid=_GRID,
+        gradients=_GRADIENTS,
+        loads=_LOADS,
+        patch=192,  # the least that 64 and 48 divide
+        stride=96,
+        pairs=40,
+        batch=2,
+        steps=400,
+        epochs=None,
+        load_epochs=5,
+        lr=1e-3,
+        seeds=3,
+        tests=PROFILES["quick"].tests[0],
+        panels=(("MSRS", "00004N"), ("TNO", "18")),
+    ),
+    "paper": RegionFuseSizes(
+        train=(TestSet("MSRS", split="train"),),
+        size=None,
+        options={"region": 48},
+        regions=(64, 48, 32),
+        grid=_GRID,
+        gradients=_GRADIENTS,
+        loads=_LOADS,
+        patch=192,
+        stride=96,
+        pairs=1080,
+        batch=4,
+        steps=None,
+        epochs=50,
+        load_epochs=5,
+        lr=1e-4,
+        seeds=3,
+        tests=TestSet("MSRS"),
+        panels=(("MSRS", "00004N"), ("TNO", "18")),
+    ),
+}
+
+
+def regionfuse_sizes(name: str) -> RegionFuseSizes:
+    """The sizes of a profile, by name; FusionError for another name."""
+    return REGIONFUSE[profile(name).name]

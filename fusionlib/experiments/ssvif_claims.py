@@ -1,0 +1,131 @@
+"""What SSVIF says in words or by bold print of its tables, as claims that rows of numbers decide.
+
+Those about segmentation ask for mIoU alone, the others for fusion metrics:
+both are scored on different images, so each is judged by its own rows.
+"""
+
+from fusionlib.experiments import ssvif
+from fusionlib.experiments.claims import Claim
+
+MIOU, COLOUR = ("mIoU",), ("ΔE",)
+NO_EFFECT = "no effect"  # a row of zeros
+_OWN, _SSVIF, _ALL = (ssvif.OWN, 0), (ssvif.FRAMEWORK, 0), (ssvif.ALL, 0)
+
+
+def _higher(name: str, where: str, says: str, row, against, metrics) -> Claim:
+    return Claim(f"ssvif-{name}", f"SSVIF {where}", says, row, against, "higher", metrics)
+
+
+METHODS_SEGMENT = (
+    _higher("segments-best-without-labels", "IV-C, Table I",
+            "Of models trained without labels, SSVIF's fused images segment best.",
+            _SSVIF, _OWN, MIOU),
+    _higher("finds-more-people", "IV-C, Table I",
+            "People in its fused images are found better than after the model's own training.",
+            _SSVIF, _OWN, ("Person",)),
+)  # fmt: skip
+METHODS_FUSE = (
+    _higher("first-in-ssim", "IV-D, Table II",
+            "It ranks first in SSIM: structure is preserved.",
+            _SSVIF, _OWN, ("SSIM",)),
+    _higher("keeps-information", "IV-D, Table II",
+            "It is among the best two in MI and VIF.",
+            _SSVIF, _OWN, ("MI", "VIF")),
+    _higher("keeps-edges", "IV-D, Table II",
+            "It is among the best two in Qabf and MS-SSIM.",
+            _SSVIF, _OWN, ("Qabf", "MS-SSIM")),
+    # Less is better: the first row is the one that should differ more.
+    _higher("keeps-colour", "IV-D, Table II",
+            "It is among the best two in colour difference.",
+            _OWN, _SSVIF, COLOUR),
+)  # fmt: skip
+
+
+def _framework(model: str) -> tuple[tuple[str, int], tuple[str, int]]:
+    title = ssvif.TITLES[model]
+    return (f"{title}, {ssvif.FRAMEWORK}", 0), (f"{title}, {ssvif.ORIGINAL}", 0)
+
+
+FRAMEWORK_SEGMENTS = tuple(
+    _higher(f"helps-{model}-segment", "IV-E, Table III, experiment i",
+            f"{ssvif.TITLES[model]} trained by SSVIF gives images that segment better.",
+            *_framework(model), MIOU)
+    for model in ssvif.ORIGINALS
+)  # fmt: skip
+FRAMEWORK_FUSES = tuple(
+    claim
+    for model in ssvif.ORIGINALS
+    for claim in (
+        _higher(f"helps-{model}-keep-texture", "IV-E, Table III, experiment i",
+                f"{ssvif.TITLES[model]} trained by SSVIF preserves texture better.",
+                *_framework(model), ("MI", "Qabf")),
+        _higher(f"helps-{model}-keep-colour", "IV-E, Table III, experiment i",
+                f"{ssvif.TITLES[model]} trained by SSVIF preserves colour better.",
+                *reversed(_framework(model)), COLOUR),
+    )
+)  # fmt: skip
+_OTHERS = {kind: (title, 0) for kind, title in ssvif.WEIGHTINGS.items() if title != ssvif.ALL}
+ABLATIONS_SEGMENT = (
+    *(
+        _higher(f"gdwa-segments-better-than-{kind}", "IV-E, Table III, experiment ii",
+                f"Balanced by GDWA, fused images segment better than with {row[0]}.",
+                _ALL, row, MIOU)
+        for kind, row in _OTHERS.items()
+    ),
+    _higher("csc-helps-segmentation", "IV-E, Table III, experiment iii",
+            "Without the consistency loss fused images segment worse.",
+            _ALL, (ssvif.WITHOUT_CSC, 0), MIOU),
+    _higher("stages-help-segmentation", "IV-E, Table III, experiment iv",
+            "Trained in one stage fused images segment worse.",
+            _ALL, (ssvif.WITHOUT_STAGES, 0), MIOU),
+)  # fmt: skip
+ABLATIONS_FUSE = (
+    *(
+        _higher(f"gdwa-fuses-better-than-{kind}", "IV-E, Table III, experiment ii",
+                f"Balanced by GDWA, fusion itself is better than with {row[0]}.",
+                _ALL, row, ("MI",))
+        for kind, row in _OTHERS.items()
+    ),
+    _higher("csc-helps-fusion", "IV-E, Table III, experiment iii, bold print",
+            "Without the consistency loss MI and Qabf are lower.",
+            _ALL, (ssvif.WITHOUT_CSC, 0), ("MI", "Qabf")),
+    _higher("stages-help-fusion", "IV-E, Table III, experiment iv",
+            "Trained in one stage MI and Qabf are lower.",
+            _ALL, (ssvif.WITHOUT_STAGES, 0), ("MI", "Qabf")),
+)  # fmt: skip
+CLASSES_SEGMENT = (
+    _higher("fifteen-classes-segment-better", "appendix B-A, Table VI",
+            "Fifteen classes of the two segmentations are better than nine.",
+            ("15 classes", 0), ("9 classes", 0), MIOU),
+)  # fmt: skip
+COLOUR_SEGMENT = tuple(
+    _higher(f"colour-20-segments-better-than-{other}", "appendix B-A, Table VII",
+            f"The colour weight 20 gives images that segment better than {other}.",
+            ("colour 20", 0), (f"colour {other}", 0), MIOU)
+    for other in (10, 30)
+)  # fmt: skip
+COLOUR_FUSES = tuple(
+    _higher(f"colour-20-fuses-better-than-{other}", "appendix B-A, Table VII",
+            f"The colour weight 20 fuses better than {other}.",
+            ("colour 20", 0), (f"colour {other}", 0), ("MI", "Qabf"))
+    for other in (10, 30)
+)  # fmt: skip
+_THREE, _ONE = ((ssvif.CHANNELS[count], 0) for count in (3, 1))
+CHANNELS_SEGMENT = (
+    _higher("three-channels-segment-better", "appendix B-B, Table VIII",
+            "Fusing in three channels gives images that segment better than in one.",
+            _THREE, _ONE, MIOU),
+)  # fmt: skip
+CHANNELS_FUSE = (
+    _higher("three-channels-look-better", "appendix B-B, Table VIII",
+            "Fusing in three channels improves visual quality.",
+            _THREE, _ONE, ("MI", "Qabf", "SSIM", "MS-SSIM")),
+    _higher("one-channel-keeps-colour", "Table VIII, printed cells",
+            "In one channel colours change less.",
+            _THREE, _ONE, COLOUR),
+)  # fmt: skip
+GRADIENTS = (
+    _higher("tasks-pull-together", "IV-F",
+            "The consistency loss pulls the fusion model the way that the fusion loss does.",
+            _SSVIF, (NO_EFFECT, 0), ("projection",)),
+)  # fmt: skip

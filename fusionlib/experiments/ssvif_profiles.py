@@ -1,0 +1,198 @@
+"""How much work SSVIF's tables do in each profile."""
+
+from dataclasses import dataclass
+
+from fusionlib.experiments.profiles import PROFILES, TestSet, profile
+
+
+@dataclass(frozen=True)
+class Segmenters:
+    """How fused images are segmented.
+
+    The paper fine-tunes a segmenter whose weights are not public, on what
+    each method makes of the training images. Here that segmenter is trained
+    first, on the mean of both sources, which no method made.
+
+    Args:
+        learnt: labelled images to learn from.
+        scored: those to score on; None cuts `learnt` in two halves, one for
+            each, see `fusionlib.data.halves`.
+        scenes: (height, width) of rendered scenes; None for files.
+        size: (height, width) that a segmenter sees.
+        encoder: SegFormer's size.
+        batch: images a step.
+        first: steps of the training on the mean of both sources.
+        lr: its first learning rate.
+        steps: of a fine-tuning.
+        patience: see `SegmenterSpec`.
+        models: fusion models whose images are segmented; others take too long.
+    """
+
+    learnt: TestSet
+    scored: TestSet | None
+    scenes: tuple[int, int] | None
+    size: tuple[int, int]
+    encoder: str
+    batch: int
+    first: int
+    lr: float
+    steps: int
+    patience: int | None
+    models: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class SSVIFSizes:
+    """Sizes of SSVIF's tables in one profile.
+
+    Args:
+        train: images that fusion learns from, without labels.
+        size: (height, width) of rendered scenes; None for files.
+        model: the fusion model of the ablations.
+        patch, stride: side of a patch and distance between two, in pixels.
+        pairs: patches drawn an epoch.
+        batch: patches a step.
+        steps: of a training; None trains for `epochs`.
+        epochs: see `steps`.
+        patience: see `Consistency`.
+        segmenter: the size of S, which trains beside the fusion model.
+        lr: of all of them.
+        seeds: of each row.
+        others: further models -> their steps; None as `steps`.
+        tests: images that fusion is scored on.
+        panel: the one that figures show.
+        segmenters: how fused images are segmented.
+    """
+
+    train: tuple[TestSet, ...]
+    size: tuple[int, int] | None
+    model: str
+    patch: int
+    stride: int
+    pairs: int
+    batch: int
+    steps: int | None
+    epochs: int | None
+    patience: int | None
+    segmenter: str
+    lr: float
+    seeds: int
+    others: dict[str, int | None]
+    tests: TestSet
+    panel: str
+    segmenters: Segmenters
+
+    def length(self, model: str) -> dict[str, int]:
+        """How long a model trains, as a spec takes it."""
+        steps = self.others.get(model) or self.steps
+        return {"steps": steps} if steps else {"epochs": self.epochs}
+
+
+_SCENES = tuple(f"{k:04d}{'DN'[k % 2]}" for k in range(8))
+
+SSVIF = {
+    "smoke": SSVIFSizes(
+        train=(
+            TestSet("scenes", _SCENES[:2], split="train"),
+            TestSet("scenes", _SCENES[2:4], split="train"),
+        ),
+        size=(168, 224),  # MS-SSIM needs 161 pixels
+        model="seafusion",
+        patch=32,
+        stride=56,
+        pairs=4,
+        batch=4,
+        steps=6,  # an epoch each, so that stage II begins
+        epochs=None,
+        patience=None,
+        segmenter="b0",
+        lr=1e-4,
+        seeds=1,
+        others={"emma": 2},
+        tests=TestSet("scenes", _SCENES[1:4:2]),
+        panel=_SCENES[1],
+        segmenters=Segmenters(
+            learnt=TestSet("scenes", _SCENES),
+            scored=None,
+            scenes=(64, 96),
+            size=(32, 48),
+            encoder="b0",
+            batch=2,
+            first=4,
+            lr=5e-4,
+            steps=2,
+            patience=None,
+            models=("seafusion", "emma"),
+        ),
+    ),
+    "quick": SSVIFSizes(
+        train=(
+            TestSet("MSRS", PROFILES["quick"].wide, split="train"),
+            TestSet("RoadScene"),
+        ),
+        size=None,
+        model="seafusion",
+        patch=96,
+        stride=96,
+        pairs=80,
+        batch=4,
+        steps=600,
+        epochs=None,
+        patience=None,
+        segmenter="b0",
+        lr=5e-4,
+        seeds=2,
+        others={"emma": 600, "swinfusion": 100},
+        tests=PROFILES["quick"].tests[0],
+        panel="00004N",
+        segmenters=Segmenters(
+            learnt=TestSet("MSRS"),
+            scored=None,
+            scenes=None,
+            size=(240, 320),
+            encoder="b0",
+            batch=4,
+            first=1200,
+            lr=5e-4,
+            steps=80,
+            patience=None,
+            models=("seafusion", "emma"),
+        ),
+    ),
+    "paper": SSVIFSizes(
+        train=(TestSet("MSRS", split="train"),),
+        size=None,
+        model="swinfusion",
+        patch=160,
+        stride=80,
+        pairs=1083,
+        batch=10,
+        steps=None,
+        epochs=110,
+        patience=10,
+        segmenter="b3",
+        lr=1e-4,
+        seeds=2,
+        others={"seafusion": None, "emma": None},
+        tests=TestSet("MSRS"),
+        panel="00004N",
+        segmenters=Segmenters(
+            learnt=TestSet("MSRS", split="train"),
+            scored=TestSet("MSRS"),
+            scenes=None,
+            size=(480, 640),
+            encoder="b3",
+            batch=12,
+            first=80 * (1083 // 12),
+            lr=5e-4,
+            steps=80 * (1083 // 12),
+            patience=10,
+            models=("swinfusion", "seafusion", "emma"),
+        ),
+    ),
+}
+
+
+def ssvif_sizes(name: str) -> SSVIFSizes:
+    """The sizes of a profile, by name; FusionError for another name."""
+    return SSVIF[profile(name).name]

@@ -1,0 +1,100 @@
+"""X-Restormer's block: attention of channels, then of pixels in overlapping windows.
+
+RegionFuse builds its encoders and decoder of it. Both attentions are followed
+by Restormer's gated layer, and each of the four halves is added to what it saw.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from fusionlib.models.restormer import ChannelAttention, ChannelNorm, GatedFeedForward
+
+WINDOW, REACH = 8, 12  # sides of a window of queries, and of the keys around it, in pixels
+HEAD_WIDTH = 16  # channels of a head
+EXPANSION = 2.66
+
+
+class OverlappingAttention(nn.Module):
+    """Attention of the pixels of a window to those of a larger one around it.
+
+    Args:
+        channels: C.
+        heads: of 16 channels each, whatever C is.
+
+    Shapes: (B, C, H, W) -> the same; H and W are multiples of 8. A window of
+    8 x 8 pixels asks the 12 x 12 around it. A score is moved by what the query
+    has in common with a learnt vector of the offset, one down and one across.
+    Beyond the image keys and values are 0.
+
+    Source: X-Restormer (Chen et al. 2024), OCA; sizes from the released code.
+    No layer has a bias.
+    """
+
+    def __init__(self, channels: int, heads: int):
+        super().__init__()
+        self.heads, inner = heads, heads * HEAD_WIDTH
+        self.copies = nn.Conv2d(channels, 3 * inner, 1, bias=False)
+        self.merge = nn.Conv2d(inner, channels, 1, bias=False)
+        scale = HEAD_WIDTH**-0.5
+        self.down, self.across = (
+            nn.Parameter(torch.randn(2 * REACH - 1, HEAD_WIDTH) * scale) for _ in range(2)
+        )
+        # The vector of a key's place less the query's, both from 0 on, lies 11 further on.
+        offsets = torch.arange(REACH) - torch.arange(WINDOW)[:, None] + REACH - 1
+        self.register_buffer("offsets", offsets, persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        batch, _, height, width = x.shape
+        rows, columns = height // WINDOW, width // WINDOW
+        q, k, v = self.copies(x).chunk(3, 1)
+        shape = batch * self.heads, HEAD_WIDTH, rows, WINDOW, columns, WINDOW
+        q = q.reshape(shape).permute(0, 2, 4, 3, 5, 1) * HEAD_WIDTH**-0.5
+        k, v = (self._around(part).view(*q.shape[:3], REACH**2, HEAD_WIDTH) for part in (k, v))
+        scores = q.flatten(3, 4) @ k.mT  # (n, rows, columns, 64, 144)
+        down = torch.einsum("nabyxc,yjc->nabyxj", q, self.down[self.offsets])
+        across = torch.einsum("nabyxc,xjc->nabyxj", q, self.across[self.offsets])
+        moved = (down[..., None] + across[..., None, :]).flatten(5).flatten(3, 4)
+        seen = (scores + moved).softmax(-1) @ v
+        seen = seen.view(*q.shape).permute(0, 5, 1, 3, 2, 4)
+        return self.merge(seen.reshape(batch, -1, height, width))
+
+    def _around(self, x: Tensor) -> Tensor:
+        """Each window's larger one: (B, heads 16, H, W) -> (B heads, rows, columns, 12, 12, 16)."""
+        margin = (REACH - WINDOW) // 2
+        x = F.pad(x.reshape(-1, HEAD_WIDTH, *x.shape[2:]), (margin,) * 4)
+        windows = x.unfold(2, REACH, WINDOW).unfold(3, REACH, WINDOW)
+        return windows.permute(0, 2, 3, 4, 5, 1).contiguous()
+
+
+class XRestormerBlock(nn.Module):
+    """Attention of channels, gated layer, attention of pixels, gated layer.
+
+    Args:
+        channels: C, a multiple of `heads`.
+        heads: of both attentions.
+
+    Shapes: (B, C, H, W) -> the same; H and W are multiples of 8. 107,148
+    parameters for C = 64 and 4 heads.
+
+    Source: X-Restormer (Chen et al. 2024), Figure 2; sizes from the released
+    code.
+    """
+
+    def __init__(self, channels: int, heads: int):
+        super().__init__()
+        hidden = int(EXPANSION * channels)
+        self.halves = nn.ModuleList(
+            [
+                ChannelAttention(channels, heads, groups=3 * channels),
+                GatedFeedForward(channels, hidden),
+                OverlappingAttention(channels, heads),
+                GatedFeedForward(channels, hidden),
+            ]
+        )
+        self.norms = nn.ModuleList(ChannelNorm(channels) for _ in self.halves)
+
+    def forward(self, x: Tensor) -> Tensor:
+        for norm, half in zip(self.norms, self.halves, strict=True):
+            x = x + half(norm(x))
+        return x

@@ -1,0 +1,97 @@
+"""Figures of two losses trained together: their weights, and how their gradients pull."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+
+from fusionlib.report.style import set_style
+
+LOSSES = {"fusion": "fusion loss", "csc": "consistency loss", "agreement": "pixels agreed on"}
+
+
+def balance_curves(courses: pd.DataFrame, caption: str) -> Figure:
+    """Four panels over the steps: omega_csc, both losses, and the branches' agreement.
+
+    Args:
+        courses: columns mode, seed, step, fusion, csc, agreement, stage,
+            lambda_fusion and lambda_csc, as histories hold them, smoothed.
+        caption: stands below.
+
+    Where the consistency loss is not yet trained (stage I), or never, its
+    lines are left out. A line is the mean over seeds.
+    """
+    set_style()
+    figure, axes = plt.subplots(1, 4, figsize=(13, 3.4), layout="constrained")
+    together = courses[courses["stage"] > 1]
+    omega = together.assign(omega=together["lambda_csc"] / together["lambda_fusion"])
+    look = {"x": "step", "hue": "mode", "errorbar": None, "lw": 1.2}
+    modes = list(courses["mode"].unique())
+    look |= {"hue_order": modes, "palette": sns.color_palette("colorblind", len(modes))}
+    if len(omega):
+        sns.lineplot(omega, y="omega", ax=axes[0], legend=False, **look)
+        axes[0].set_yscale("log")
+    axes[0].set(title="weight of the consistency loss", ylabel="$\\omega_{csc}$")
+    for axis, (name, title) in zip(axes[1:], LOSSES.items(), strict=True):
+        shown = courses if name == "fusion" else together
+        if len(shown):
+            sns.lineplot(shown, y=name, ax=axis, legend=name == "fusion", **look)
+        axis.set(title=title, ylabel=None)
+    for axis in axes:
+        axis.set_xlabel("step")
+        axis.grid(alpha=0.3)
+    if axes[1].get_legend():
+        handles, labels = axes[1].get_legend_handles_labels()
+        axes[1].get_legend().remove()
+        figure.legend(handles, labels, loc="outside right center", frameon=False, fontsize="small")
+    sns.despine(figure)
+    figure.supxlabel(caption, fontsize="small")
+    return figure
+
+
+def pull_panels(pulled: pd.DataFrame, caption: str) -> Figure:
+    """The projection coefficient over the epochs, the cosines, and the mean angle drawn.
+
+    Args:
+        pulled: what `experiments.ssvif_gradients.pulls` returned.
+        caption: stands below.
+
+    The last panel shows both gradients as Figure 7 does, at the measured mean
+    angle and ratio of lengths: the shadow of one on the other is the
+    projection.
+    """
+    set_style()
+    figure, (left, middle, right) = plt.subplots(1, 3, figsize=(11, 3.4), layout="constrained")
+    for seed, course in pulled.groupby("seed"):
+        left.plot(course["epoch"], course["projection"], lw=1, label=f"seed {seed}")
+    left.axhline(0, color="0.4", lw=0.8)
+    left.axhline(pulled["projection"].mean(), color="C3", lw=1, ls="--", label="mean")
+    left.set(title="projection coefficient, Eq. 8", xlabel="epoch of stage II")
+    left.legend(frameon=False, fontsize="x-small")
+    middle.hist(pulled["cosine"], bins=np.linspace(-1, 1, 41), color="C0", lw=0)
+    reach = max(0.2, 1.1 * pulled["cosine"].abs().max())
+    middle.axvline(0, color="0.4", lw=0.8)
+    middle.set_xlim(-reach, reach)
+    middle.set(title="cosine, Eq. 9", xlabel="conflict < 0 < no conflict", ylabel="epochs")
+    _draw_pull(right, pulled)
+    sns.despine(figure)
+    figure.supxlabel(caption, fontsize="small")
+    return figure
+
+
+def _draw_pull(axis, pulled: pd.DataFrame) -> None:
+    cosine = float(np.clip(pulled["cosine"].mean(), -1, 1))
+    # The directions are measured; lengths are drawn alike, or the shorter one could not be seen.
+    sine = (1 - cosine**2) ** 0.5
+    arrows = {"$g_{fusion}$": (1.0, 0.0, "C0"), "$g_{csc}$": (cosine, sine, "C1")}
+    for name, (x, y, colour) in arrows.items():
+        arrow = {"arrowstyle": "->", "color": colour, "lw": 2}
+        axis.annotate("", (x, y), (0, 0), arrowprops=arrow)
+        axis.text(1.08 * x, 1.08 * y + 0.03, name, color=colour, ha="center")
+    axis.plot([cosine, cosine], [0, sine], color="0.5", lw=0.8, ls=":")
+    axis.plot([0, cosine], [-0.03, -0.03], color="C3", lw=3)
+    angle = np.degrees(np.arccos(cosine))
+    axis.set(xlim=(-1.2, 1.3), ylim=(-0.3, 1.3), aspect="equal")
+    axis.set_title(f"mean angle {angle:.0f}°, lengths not to scale")
+    axis.set_axis_off()

@@ -1,0 +1,138 @@
+"""Figures of routed regions: who goes to which expert, who attends to whom, and over a training."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from fusionlib.models.region_attention import Routing
+from fusionlib.report.panels import PANEL_INCHES
+from fusionlib.report.style import set_style
+
+
+def region_grid(image: Tensor, region: int, caption: str) -> Figure:
+    """An image (1, H, W) in [0, 1] with the borders of its regions."""
+    set_style()
+    height, width = image.shape[1:]
+    figure, axis = plt.subplots(figsize=(5, 5 * height / width + 0.3), layout="constrained")
+    axis.imshow(image[0], cmap="gray", vmin=0, vmax=1)
+    for place in range(0, width + 1, region):
+        axis.axvline(place - 0.5, color="#ffd000", lw=0.6)
+    for place in range(0, height + 1, region):
+        axis.axhline(place - 0.5, color="#ffd000", lw=0.6)
+    axis.set_axis_off()
+    figure.supxlabel(caption, fontsize="small")
+    return figure
+
+
+def expert_maps(image: Tensor, routing: Routing, rows: int, columns: int, caption: str) -> Figure:
+    """Which share of a region's channels goes to each expert, a panel an expert.
+
+    Args:
+        image: (1, H, W) in [0, 1], what was routed.
+        routing: of one image.
+        rows, columns: regions.
+        caption: stands below.
+    """
+    set_style()
+    experts = routing.chosen.shape[-1]
+    sent = routing.chosen[0].float().view(-1, rows, columns, experts).mean(0)
+    figure, axes = plt.subplots(
+        1, experts + 1, figsize=(PANEL_INCHES * (experts + 1), 2.3), layout="constrained"
+    )
+    axes[0].imshow(image[0], cmap="gray", vmin=0, vmax=1)
+    axes[0].set_title("image", fontsize="small")
+    for expert, axis in enumerate(axes[1:]):
+        drawn = axis.imshow(sent[..., expert], cmap="viridis", vmin=0, vmax=1)
+        axis.set_title(f"expert {expert}", fontsize="small")
+    for axis in axes:
+        axis.set_axis_off()
+    figure.colorbar(drawn, ax=axes[1:], shrink=0.7, label="share of channels")
+    figure.supxlabel(caption, fontsize="small")
+    return figure
+
+
+def attention_map(
+    image: Tensor, weights: Tensor, token: int, rows: int, columns: int, caption: str
+) -> Figure:
+    """Where one token looks: the weights that it gives, added up over channels.
+
+    Args:
+        image: (1, H, W) in [0, 1].
+        weights: (N,), of the token to all tokens; they add up to 1.
+        token: which one; its region is framed.
+        rows, columns: regions.
+        caption: stands below.
+    """
+    set_style()
+    by_region = weights.view(-1, rows, columns).sum(0).numpy()
+    figure, (left, right) = plt.subplots(1, 2, figsize=(7, 2.7), layout="constrained")
+    height, width = image.shape[1:]
+    left.imshow(image[0], cmap="gray", vmin=0, vmax=1, extent=(0, width, height, 0))
+    extent = (0, width, height, 0)
+    drawn = right.imshow(by_region, cmap="magma", vmin=0, extent=extent)
+    row, column = divmod(token % (rows * columns), columns)
+    side = height / rows, width / columns
+    for axis in (left, right):
+        frame = plt.Rectangle(
+            (column * side[1], row * side[0]), side[1], side[0], fill=False, ec="#2ecc40", lw=1.5
+        )
+        axis.add_patch(frame)
+        axis.set_axis_off()
+    left.set_title("a token of this region ...", fontsize="small")
+    right.set_title("... attends to these", fontsize="small")
+    figure.colorbar(drawn, ax=right, shrink=0.8)
+    figure.supxlabel(caption, fontsize="small")
+    return figure
+
+
+def allocation(courses: pd.DataFrame, load_epochs: int, caption: str) -> Figure:
+    """The share of the tokens of each expert over the epochs, stacked; Figure 5.
+
+    Args:
+        courses: columns mode, epoch and expert_0, expert_1, ..., as histories
+            hold them, epochs from 1 on; a panel a mode, NaN where it has fewer experts.
+        load_epochs: those with the load-balancing loss; a line ends them.
+        caption: stands below.
+    """
+    set_style()
+    modes = list(dict.fromkeys(courses["mode"]))
+    across = min(3, len(modes))
+    down = -(-len(modes) // across)
+    figure, axes = plt.subplots(
+        down, across, figsize=(3.6 * across, 2.5 * down + 0.4), squeeze=False, layout="constrained"
+    )
+    for axis in axes.flat[len(modes) :]:
+        axis.set_axis_off()
+    for axis, mode in zip(axes.flat, modes, strict=False):
+        shares = courses[courses["mode"] == mode].filter(regex="^(epoch|expert_)")
+        shares = shares.groupby("epoch").mean().dropna(axis=1)
+        colours = sns.color_palette("colorblind", shares.shape[1])
+        axis.stackplot(shares.index, shares.T.to_numpy(), colors=colours)
+        for height in np.arange(1, shares.shape[1]) / shares.shape[1]:
+            axis.axhline(height, color="white", lw=0.8, ls=":")
+        axis.axvline(load_epochs + 0.5, color="black", lw=1)
+        axis.set(title=mode, xlabel="epoch", ylim=(0, 1), ylabel="share of tokens")
+        axis.set_xlim(shares.index.min(), max(shares.index.max(), load_epochs + 1))
+    figure.supxlabel(
+        f"black: the load loss ends; dotted: equal shares; {caption}", fontsize="small"
+    )
+    return figure
+
+
+@torch.inference_mode()
+def weights_of(q: Tensor, k: Tensor, routing: Routing, token: int) -> Tensor:
+    """How a token weighs all tokens, over its experts: (N,), sums to 1 where its weights do.
+
+    q, k: (1, N, R^2).
+    """
+    scores = (q[0, token] @ k[0].mT) / q.shape[2] ** 0.5
+    found = torch.zeros_like(scores)
+    for expert, weight in enumerate(routing.weights[0, token]):
+        if weight > 0:
+            own = routing.chosen[0, :, expert]
+            found += weight * scores.masked_fill(~own, -torch.inf).softmax(0)
+    return found

@@ -1,0 +1,148 @@
+"""Figures of regions, experts and gradients, and what is counted for them."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from IPython.display import Image
+from matplotlib.figure import Figure
+
+from fusionlib import report
+from fusionlib.data import open_pairs
+from fusionlib.errors import FusionError
+from fusionlib.models.region_attention import Router, attend_inside
+from fusionlib.report import consistency_figure, contrast, grain, region_figures
+from fusionlib.training import open_run
+from tests.training.small import go, tiny
+
+PAIR = open_pairs("scenes", "test", names=["0001N"], size=(64, 96))[0]
+
+
+@pytest.fixture
+def routing():
+    torch.manual_seed(0)
+    return Router(16, 3, 2, 8).eval()(torch.randn(1, 24, 16))
+
+
+@pytest.fixture(autouse=True)
+def store(tmp_path, monkeypatch):
+    monkeypatch.setenv("FUSIONLIB_STORE", str(tmp_path / "store"))
+
+
+def test_weights_of_a_token_are_those_that_attention_gives(routing):
+    q, k, v = torch.randn(3, 1, 24, 16)
+    found = torch.stack([region_figures.weights_of(q, k, routing, token) for token in range(24)])
+    torch.testing.assert_close(found.sum(1), torch.ones(24))
+    expected = attend_inside(q, k, v, routing)[0]
+    torch.testing.assert_close(found @ v[0], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_experts_and_attention_are_drawn_by_region(routing):
+    image = torch.rand(1, 8, 12)
+    figure = region_figures.expert_maps(image, routing, 2, 3, "caption")
+    titles = [axis.get_title() for axis in figure.axes]
+    assert titles[:4] == ["image", "expert 0", "expert 1", "expert 2"]
+    drawn = [axis.images[0].get_array() for axis in figure.axes[1:4]]
+    assert sum(drawn) == pytest.approx(2 * np.ones((2, 3)))  # each token goes to two
+    weights = torch.full((24,), 1 / 24)
+    figure = region_figures.attention_map(image, weights, 7, 2, 3, "caption")
+    # Token 7: channel 1, region 1 of the first row; all regions alike.
+    assert figure.axes[0].patches[0].get_xy() == (4, 0)
+    assert figure.axes[1].images[0].get_array() == pytest.approx(np.full((2, 3), 1 / 6))
+
+
+def test_allocation_has_a_panel_a_row_and_no_line_for_experts_that_are_not_there():
+    rows = [
+        {"mode": mode, "epoch": epoch, "expert_0": 0.5, "expert_1": 0.5 - last, "expert_2": last}
+        for mode, last in (("E2", float("nan")), ("E3", 0.25))
+        for epoch in (0, 1)
+    ]
+    courses = pd.DataFrame(rows)
+    courses.loc[courses["mode"] == "E2", "expert_1"] = 0.5
+    figure = report.allocation(courses, 1, "caption")
+    assert [axis.get_title() for axis in figure.axes] == ["E2", "E3"]
+    assert [len(axis.collections) for axis in figure.axes] == [2, 3]
+
+
+def test_grain_is_what_moves_where_sources_do_not():
+    flat = torch.full((1, 16, 16), 0.5)
+    checked = flat + 0.1 * (torch.arange(16) % 2 * 2 - 1.0)
+    assert grain.grain_of(flat, flat, flat) == pytest.approx(0, abs=1e-4)
+    # A row of a checked image differs from its mean of three by 2/3 of 0.2.
+    assert grain.grain_of(checked, flat, flat) == pytest.approx(255 * 0.4 / 3, rel=0.01)
+    # What a source shows is none.
+    half = flat.clone()
+    half[..., 8:] = checked[..., 8:]
+    assert grain.grain_of(half, half, flat) == pytest.approx(0, abs=1e-4)
+
+
+def test_grain_has_a_row_an_image_and_run(tmp_path):
+    runs = {"one": [go(tiny(steps=1))]}
+    test = open_pairs("scenes", "test", names=["0001N"], size=(64, 96))
+    table = report.grain(runs, test, "plain", tmp_path / "grain.csv")
+    assert table.columns.tolist() == ["test_set", "mode", "seed", "key", "image", "grain"]
+    assert len(table) == 1
+    assert table["grain"].item() > 0
+
+
+def test_contrast_is_stretched_about_the_mean():
+    image = torch.tensor([[[0.2, 0.4, 0.6]]])
+    assert contrast.enhanced(image, 2).flatten().tolist() == pytest.approx([0.0, 0.4, 0.8])
+    assert torch.equal(contrast.enhanced(image, 1), image)
+
+
+def test_contrast_panels_show_both_versions_and_stand_in(tmp_path, monkeypatch):
+    networks = {"CNN": go(tiny(steps=1))}
+    how = (PAIR, 2.5, "plain", "rendered scenes", tmp_path)
+    table, figure = report.contrast_panels(networks, *how)
+    assert isinstance(figure, Figure)
+    assert table["visible"].tolist() == [contrast.AS_IT_IS, contrast.ENHANCED]
+    assert table["correlation"].between(-1, 1).all()
+    report.write_table(table, tmp_path / "table.csv")
+    report.write_record(tmp_path, {}, {}, runs=list(networks.values()))
+    monkeypatch.setenv("FUSIONLIB_STORE", str(tmp_path / "elsewhere"))
+    elsewhere = {"CNN": open_run(tiny(steps=1))}
+    again, picture = report.contrast_panels(elsewhere, *how)
+    assert isinstance(picture, Image)
+    pd.testing.assert_frame_equal(again, table, rtol=1e-4)
+    with pytest.raises(FusionError, match="CNN is not trained"):
+        report.contrast_panels({"CNN": open_run(tiny(steps=2))}, *how)
+
+
+def test_balance_is_drawn_where_both_losses_count():
+    rows = [
+        {"mode": mode, "seed": 0, "step": step, "fusion": 1.0, "csc": 2.0, "agreement": 0.5,
+         "stage": stage, "lambda_fusion": 1.0, "lambda_csc": 0.1}
+        for mode, begins in (("GDWA", 2), ("w/o L_csc", 9))
+        for step in range(4)
+        for stage in (1 + (step >= begins),)
+    ]  # fmt: skip
+    figure = report.balance_curves(pd.DataFrame(rows), "caption")
+    lines = [line for line in figure.axes[0].lines if len(line.get_xdata())]
+    assert [list(line.get_xdata()) for line in lines] == [[2, 3]]
+    assert {text.get_text() for text in figure.legends[0].get_texts()} == {"GDWA", "w/o L_csc"}
+
+
+def test_pulls_are_drawn_at_the_measured_angle():
+    pulled = pd.DataFrame({"seed": [0, 0, 1], "epoch": [1, 2, 1], "projection": [0.1, 0.2, 0.3],
+                           "cosine": [0.5, 0.5, 0.5]})  # fmt: skip
+    figure = report.pull_panels(pulled, "caption")
+    assert figure.axes[2].get_title() == "mean angle 60°, lengths not to scale"
+    assert [line.get_label() for line in figure.axes[0].lines][:2] == ["seed 0", "seed 1"]
+
+
+def test_the_warmest_patch_is_of_both_images():
+    ir, vi = consistency_figure.warmest_patch(PAIR, 32)
+    assert ir.shape == vi.shape == (1, 3, 32, 32)
+    assert torch.equal(ir[:, 0], ir[:, 2])
+    assert ir.mean() > PAIR.ir.mean()
+
+
+def test_consistency_panels_show_who_labels():
+    a, b = torch.zeros(2, 3, 4, 4)
+    a[1] = 5.0  # sure of class 1 everywhere
+    b[2, :, 2:] = 9.0  # surer of class 2 on the right
+    figure = consistency_figure.consistency_panels(torch.rand(3, 4, 4), a, b, "caption")
+    shown = {axis.get_title(): axis.images[0].get_array() for axis in figure.axes if axis.images}
+    assert shown["A labels (yellow) or B"].tolist() == [[1, 1, 0, 0]] * 4
+    assert not shown["they agree (white)"][:, 2:].any()

@@ -1,0 +1,87 @@
+"""RegionFuse's training: the load loss comes and goes, experts' shares are told."""
+
+import pytest
+import torch
+
+from fusionlib.errors import FusionError
+from fusionlib.losses import RegionFuseLoss
+from fusionlib.models.regionfuse import RegionFuse
+from fusionlib.training import Spec, open_run
+from tests.training.small import go, tiny
+
+OPTIONS = {"width": 4, "region": 8, "hidden": 4, "heads": 1, "decoder_blocks": 1, "experts": 3}
+
+
+@pytest.fixture(autouse=True)
+def store(tmp_path, monkeypatch):
+    monkeypatch.setenv("FUSIONLIB_STORE", str(tmp_path))
+    return tmp_path
+
+
+def spec(**values):
+    loss = values.pop("loss", RegionFuseLoss(load_epochs=1))
+    options = {**OPTIONS, **values.pop("options", {})}
+    return tiny(**{"model": "regionfuse", "loss": loss, "options": options, "steps": 5, **values})
+
+
+def test_the_load_loss_is_of_the_first_epochs_alone():
+    history = go(spec()).history()
+    epoch = spec().steps_per_epoch
+    assert (history["load"][:epoch] > 0).all()
+    assert (history["load"][epoch:] == 0).all()
+    plain = history["intensity"] + 5 * history["gradient"]
+    assert history["total"].to_numpy() == pytest.approx((plain + 5 * history["load"]).to_numpy())
+
+
+def test_shares_of_the_experts_add_up():
+    history = go(spec()).history()
+    shares = history.filter(regex="^expert_")
+    assert list(shares) == ["expert_0", "expert_1", "expert_2"]
+    assert shares.sum(axis=1).to_numpy() == pytest.approx(1)
+    assert (shares <= 1 / 2 + 1e-6).all().all()  # each token goes to two
+
+
+def test_a_run_gives_back_the_network_with_its_options():
+    run = go(spec())
+    model = run.model()
+    assert isinstance(model, RegionFuse)
+    assert model.region == 8
+    assert Spec.from_dict(spec().to_dict()) == spec()
+
+
+def test_options_are_part_of_the_key_and_their_order_is_not():
+    usual = spec()
+    assert spec(options={"region": 4}).key != usual.key
+    turned = dict(reversed(list(OPTIONS.items())))
+    assert tiny(model="regionfuse", loss=usual.loss, options=turned, steps=5).key == usual.key
+    # Runs from before there were options keep their names.
+    assert tiny(options={}).key == tiny().key
+
+
+def test_unknown_options_are_refused_before_training():
+    with pytest.raises(FusionError, match="no option 'side'"):
+        spec(options={"side": 3})
+    with pytest.raises(FusionError, match="bsp-cnn has no option 'region'"):
+        tiny(options={"region": 4})
+
+
+def test_a_killed_training_ends_with_the_same_weights(tmp_path, monkeypatch):
+    whole = go(spec()).model().state_dict()
+    monkeypatch.setenv("FUSIONLIB_STORE", str(tmp_path / "again"))
+
+    def stop(run, step):
+        if step == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        go(spec(), on_snapshot=stop)
+    assert not open_run(spec()).finished
+    for name, value in go(spec()).model().state_dict().items():
+        assert torch.equal(value, whole[name])
+
+
+def test_piafusion_trains_by_the_same_loss_or_another():
+    loss = {"loss": RegionFuseLoss()}
+    with pytest.raises(FusionError, match="The loss of a spec for piafusion is a BSPLoss or"):
+        tiny(model="piafusion", **loss)
+    assert go(tiny(model="piafusion", steps=1)).finished
