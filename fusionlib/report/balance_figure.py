@@ -6,7 +6,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from fusionlib.report.style import set_style
+from fusionlib.report.style import set_caption, set_style
 
 LOSSES = {"fusion": "fusion loss", "csc": "consistency loss", "agreement": "pixels agreed on"}
 
@@ -46,7 +46,7 @@ def balance_curves(courses: pd.DataFrame, caption: str) -> Figure:
         axes[1].get_legend().remove()
         figure.legend(handles, labels, loc="outside right center", frameon=False, fontsize="small")
     sns.despine(figure)
-    figure.supxlabel(caption, fontsize="small")
+    set_caption(figure, caption)
     return figure
 
 
@@ -76,7 +76,7 @@ def pull_panels(pulled: pd.DataFrame, caption: str) -> Figure:
     middle.set(title="cosine, Eq. 9", xlabel="conflict < 0 < no conflict", ylabel="epochs")
     _draw_pull(right, pulled)
     sns.despine(figure)
-    figure.supxlabel(caption, fontsize="small")
+    set_caption(figure, caption)
     return figure
 
 

@@ -10,7 +10,7 @@ from fusionlib.data import Pair
 from fusionlib.losses.consistency import pseudo_labels
 from fusionlib.report.panels import PANEL_INCHES, pixels, telling_boxes
 from fusionlib.report.segment_panels import class_colours
-from fusionlib.report.style import set_style
+from fusionlib.report.style import set_caption, set_style
 
 
 def warmest_patch(pair: Pair, side: int) -> tuple[Tensor, Tensor]:
@@ -63,7 +63,7 @@ def consistency_panels(fused: Tensor, a: Tensor, b: Tensor, caption: str) -> Fig
         axis.set_axis_off()
         if look == confidence:
             figure.colorbar(drawn, ax=axis, location="bottom", shrink=0.7)
-    figure.supxlabel(caption, fontsize="small")
+    set_caption(figure, caption)
     return figure
 
 
@@ -87,5 +87,5 @@ def lesson_curves(course: pd.DataFrame, caption: str) -> Figure:
         axis.set_xlabel("step")
         axis.grid(alpha=0.3)
     sns.despine(figure)
-    figure.supxlabel(caption, fontsize="small")
+    set_caption(figure, caption)
     return figure

@@ -5,7 +5,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from fusionlib.report.style import set_style
+from fusionlib.report.style import set_caption, set_style
 
 LINES = {64: ":", 128: "-"}
 
@@ -54,5 +54,5 @@ def cost_panels(
     left.set_ylim(0, None)
     middle.set_ylim(0, None)
     sns.despine(figure)
-    figure.supxlabel(caption, fontsize="small")
+    set_caption(figure, caption)
     return figure

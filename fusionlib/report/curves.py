@@ -6,7 +6,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from fusionlib.published import row_label
-from fusionlib.report.style import MODEL_TITLES, PARADIGM_COLOURS, set_style
+from fusionlib.report.style import MODEL_TITLES, PARADIGM_COLOURS, set_caption, set_style
 
 
 def points(comparison: pd.DataFrame, caption: str = "") -> Figure:
@@ -41,7 +41,7 @@ def points(comparison: pd.DataFrame, caption: str = "") -> Figure:
     for axis, metric in zip(axes[0], metrics, strict=True):
         axis.set_title(metric)
     sns.despine(figure)
-    figure.supxlabel(f"hollow: paper   filled: ours   {caption}", fontsize="small")
+    set_caption(figure, f"hollow: paper   filled: ours   {caption}")
     return figure
 
 
@@ -71,7 +71,7 @@ def improvement_bars(improvement: pd.DataFrame, caption: str = "") -> Figure:
     axis.set_ylabel("average improvement, %")
     axis.grid(axis="y", alpha=0.4)
     sns.despine(figure)
-    figure.supxlabel(f"hollow: paper   filled: ours   {caption}", fontsize="small")
+    set_caption(figure, f"hollow: paper   filled: ours   {caption}")
     return figure
 
 
@@ -110,7 +110,7 @@ def training_curves(
         axis.set(xlabel="step" if axis in axes[-1] else "")
         axis.grid(alpha=0.3)
     sns.despine(figure)
-    figure.supxlabel(caption, fontsize="small")
+    set_caption(figure, caption)
     return figure
 
 
@@ -145,7 +145,7 @@ def game_curves(losses: pd.DataFrame, caption: str) -> Figure:
     axes[0].set_ylabel("loss")
     axes[0].legend(frameon=False)
     sns.despine(figure)
-    figure.supxlabel(caption, fontsize="small")
+    set_caption(figure, caption)
     return figure
 
 

@@ -16,7 +16,7 @@ from fusionlib.images import to_uint8
 from fusionlib.progress import live_notebook
 from fusionlib.report.panels import smaller
 from fusionlib.report.record import stand_in
-from fusionlib.report.style import save_figure, set_style
+from fusionlib.report.style import save_figure, set_caption, set_style
 
 Films = Mapping[str, Mapping[int, Tensor]]  # name -> step -> (1, H, W)
 WIDTH = 320  # of a picture, in pixels
@@ -45,7 +45,7 @@ def evolution_grid(films: Films, caption: str = "", most: int = 6) -> Figure:
             axis.set(xticks=[], yticks=[])
             axis.set_title(f"step {step:,}", fontsize="x-small", pad=2)
         line[0].set_ylabel(name)
-    figure.supxlabel(caption, fontsize="small")
+    set_caption(figure, caption)
     return figure
 
 

@@ -5,7 +5,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from fusionlib.report.style import set_style
+from fusionlib.report.style import set_caption, set_style
 
 COLOURS = {"supported": "#0072b2", "undecided": "0.8", "contradicted": "#d55e00"}
 
@@ -31,5 +31,5 @@ def ledger_bars(ledger: pd.DataFrame, caption: str = "") -> Figure:
     axis.set_xlabel("comparisons of a metric on a test set")
     axis.legend(frameon=False, ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1))
     sns.despine(figure)
-    figure.supxlabel(caption, fontsize="small")
+    set_caption(figure, caption)
     return figure

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from fusionlib.data.base import Base
 from fusionlib.pairing import PARADIGMS, relation_size
-from fusionlib.report.style import PARADIGM_COLOURS, set_style
+from fusionlib.report.style import PARADIGM_COLOURS, set_caption, set_style
 
 SIZES = (2, 5, 15, 30, 60, 150, 500)
 
@@ -57,7 +57,7 @@ def pairing_matrix(base: Base, caption: str = "", shown: int = 5) -> Figure:
             axis.set_ylabel(name, rotation=0, ha="right", va="center")
             axis.set_title(f"$x^{{vis}}_{{{column}}}$" if line == 0 else "", pad=3)
     _counts(right, count)
-    figure.supxlabel(caption, fontsize="small")
+    set_caption(figure, caption)
     return figure
 
 

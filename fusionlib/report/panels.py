@@ -16,7 +16,7 @@ from fusionlib.data import Pair
 from fusionlib.errors import FusionError
 from fusionlib.inference import fuse, fuse_in_colour
 from fusionlib.report.record import stand_in
-from fusionlib.report.style import save_figure, set_style
+from fusionlib.report.style import save_figure, set_style, wrapped
 from fusionlib.training import Run
 
 BOX_COLOURS = ("#e6194b", "#ffd000", "#2ecc40")
@@ -77,7 +77,8 @@ def panels(
             inset.patch.set_visible(True)
             for spine in inset.spines.values():
                 spine.set(visible=True, edgecolor=colour, linewidth=1.5)
-    figure.text(0.5, 0, caption, ha="center", va="bottom", fontsize="small")
+    below = wrapped(caption, size[0])
+    figure.text(0.5, 0.85 * title, below, ha="center", va="top", fontsize="small")
     return figure
 
 

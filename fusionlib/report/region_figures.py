@@ -10,7 +10,7 @@ from torch import Tensor
 
 from fusionlib.models.region_attention import Routing
 from fusionlib.report.panels import PANEL_INCHES
-from fusionlib.report.style import set_style
+from fusionlib.report.style import set_caption, set_style
 
 
 def region_grid(image: Tensor, region: int, caption: str) -> Figure:
@@ -24,7 +24,7 @@ def region_grid(image: Tensor, region: int, caption: str) -> Figure:
     for place in range(0, height + 1, region):
         axis.axhline(place - 0.5, color="#ffd000", lw=0.6)
     axis.set_axis_off()
-    figure.supxlabel(caption, fontsize="small")
+    set_caption(figure, caption)
     return figure
 
 
@@ -51,7 +51,7 @@ def expert_maps(image: Tensor, routing: Routing, rows: int, columns: int, captio
     for axis in axes:
         axis.set_axis_off()
     figure.colorbar(drawn, ax=axes[1:], shrink=0.7, label="share of channels")
-    figure.supxlabel(caption, fontsize="small")
+    set_caption(figure, caption)
     return figure
 
 
@@ -85,7 +85,7 @@ def attention_map(
     left.set_title("a token of this region ...", fontsize="small")
     right.set_title("... attends to these", fontsize="small")
     figure.colorbar(drawn, ax=right, shrink=0.8)
-    figure.supxlabel(caption, fontsize="small")
+    set_caption(figure, caption)
     return figure
 
 
@@ -117,9 +117,7 @@ def allocation(courses: pd.DataFrame, load_epochs: int, caption: str) -> Figure:
         axis.axvline(load_epochs + 0.5, color="black", lw=1)
         axis.set(title=mode, xlabel="epoch", ylim=(0, 1), ylabel="share of tokens")
         axis.set_xlim(shares.index.min(), max(shares.index.max(), load_epochs + 1))
-    figure.supxlabel(
-        f"black: the load loss ends; dotted: equal shares; {caption}", fontsize="small"
-    )
+    set_caption(figure, f"black: the load loss ends; dotted: equal shares; {caption}")
     return figure
 
 

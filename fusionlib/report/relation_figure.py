@@ -10,7 +10,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from fusionlib.report.style import PARADIGM_COLOURS, set_style
+from fusionlib.report.style import PARADIGM_COLOURS, set_caption, set_style
 
 _NAMES = {"strict": "SPTP", "unpaired": "UPTP", "arbitrary": "APTP"}
 
@@ -41,7 +41,7 @@ def joint_histograms(counts: Mapping[str, Mapping[str, Tensor]], caption: str = 
             axis.set(xticks=[0, 1], yticks=[0, 1], xlabel=f"visible {kind}")
         line[0].set_ylabel(f"infrared {kind}")
         figure.colorbar(drawn, ax=line, shrink=0.8, label="share of pixels")
-    figure.supxlabel(caption, fontsize="small")
+    set_caption(figure, caption)
     return figure
 
 
@@ -68,5 +68,5 @@ def relation_growth(grown: pd.DataFrame, caption: str = "") -> Figure:
             axis.grid(alpha=0.3)
         line[0].legend(title=None, frameon=False)
     sns.despine(figure)
-    figure.supxlabel(caption, fontsize="small")
+    set_caption(figure, caption)
     return figure

@@ -20,7 +20,7 @@ from fusionlib.report.scoring import (
     direction,
     fooled,
 )
-from fusionlib.report.style import set_style
+from fusionlib.report.style import set_caption, set_style
 from fusionlib.report.teaching import RIGHT as BETTER
 from fusionlib.report.teaching import WRONG as WORSE
 
@@ -157,7 +157,7 @@ def ssim_figure(
     last.imshow(small(decided, 1), cmap="Greens", vmin=0, vmax=1)
     last.set_title(f"windows that $c_2$ of {table['data_range'].iloc[-1]:g} decides")
     last.set(xticks=[], yticks=[])
-    figure.supxlabel(caption, fontsize="small")
+    set_caption(figure, caption)
     return figure
 
 
@@ -180,7 +180,7 @@ def stretch_figure(images: Mapping[str, Tensor], caption: str) -> Figure:
         below.set(xlim=(-2, 257), xlabel=f"grey level; {np.count_nonzero(counts)} of 256 occur")
         below.set_xticks([0, 64, 128, 192, 255])
     axes[1, 0].set_ylabel("% of pixels")
-    figure.supxlabel(caption, fontsize="small")
+    set_caption(figure, caption)
     return figure
 
 

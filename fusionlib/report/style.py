@@ -1,5 +1,6 @@
 """One look for all figures: colours by paradigm, sizes, and saving."""
 
+import textwrap
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -20,6 +21,17 @@ def set_style() -> None:
     """Apply the look to what is drawn from now on."""
     sns.set_theme(context="notebook", style="ticks", font_scale=0.85)
     plt.rcParams.update({"figure.dpi": 110, "savefig.dpi": 150, "savefig.bbox": "tight"})
+
+
+def set_caption(figure: Figure, text: str) -> None:
+    """Write what a reader must know below a figure, in lines no longer than it is wide."""
+    figure.supxlabel(wrapped(text, figure.get_figwidth()), fontsize="small")
+
+
+def wrapped(text: str, inches: float) -> str:
+    """A text in lines of so many inches, of figures' small letters."""
+    letters = max(20, int(13 * inches))
+    return "\n".join(textwrap.fill(line, letters) for line in text.splitlines())
 
 
 def save_figure(figure: Figure, path: Path | None) -> Figure:

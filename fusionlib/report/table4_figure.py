@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fusionlib.published import Table
-from fusionlib.report.style import MODEL_COLOURS, set_style
+from fusionlib.report.style import MODEL_COLOURS, set_caption, set_style
 from fusionlib.report.table4 import ALL, LISTED, own_methods
 
 LETTERS_AN_INCH = 12  # of the caption
@@ -59,7 +59,7 @@ def method_points(comparison: pd.DataFrame, table: Table, caption: str = "") -> 
         axis.set_title(metric)
     sns.despine(figure)
     below = "\n".join(textwrap.wrap(caption, int(LETTERS_AN_INCH * size[0])))
-    figure.supxlabel(f"{LEGEND}\n{below}", fontsize="small")
+    set_caption(figure, f"{LEGEND}\n{below}")
     return figure
 
 
