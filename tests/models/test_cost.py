@@ -92,8 +92,8 @@ def test_cddfuse_as_fvcore_counts():
 
 
 def test_an_unknown_convention_is_refused():
-    with pytest.raises(FusionError, match="products or fvcore, not 'thop'"):
-        cost(Tiny(), 6, 5, convention="thop")
+    with pytest.raises(FusionError, match="products, fvcore, thop, not 'ptflops'"):
+        cost(Tiny(), 6, 5, convention="ptflops")
 
 
 def dense(channels, growth):

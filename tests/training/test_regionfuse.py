@@ -1,5 +1,7 @@
 """RegionFuse's training: the load loss comes and goes, experts' shares are told."""
 
+import dataclasses
+
 import pytest
 import torch
 
@@ -56,6 +58,16 @@ def test_options_are_part_of_the_key_and_their_order_is_not():
     assert tiny(model="regionfuse", loss=usual.loss, options=turned, steps=5).key == usual.key
     # Runs from before there were options keep their names.
     assert tiny(options={}).key == tiny().key
+
+
+def test_every_number_of_the_loss_moves_the_key():
+    others = {"gradient": 1.0, "load": 1.0, "load_epochs": 3}
+    assert set(others) == {item.name for item in dataclasses.fields(RegionFuseLoss)}
+    specs = [spec(loss=RegionFuseLoss(**{name: value})) for name, value in others.items()]
+    keys = {one.key for one in (spec(loss=RegionFuseLoss()), *specs)}
+    assert len(keys) == 4
+    for one in specs:
+        assert Spec.from_dict(one.to_dict()) == one
 
 
 def test_unknown_options_are_refused_before_training():

@@ -35,7 +35,7 @@ OTHERS = {
         "model": "emma", "ir": VI, "vi": IR, "relation": "strict", "pairs": 151, "epochs": 101,
         "redraw": False, "seed": 1, "loss": BSPLoss(ssim=0.3), "batch": 4, "lr": 1e-3,
         "precision": "bfloat16", "channels": 3, "adversarial": Adversarial(), "shards": 2,
-        "consistency": Consistency(),
+        "consistency": Consistency(), "options": (("region", 16),),
     },
     PatchSource: {
         "modality": "vi", "dataset": "FMB", "split": "test", "images": ("00005N", "00001D"),
@@ -60,7 +60,12 @@ def adversarial(name, value):
 
 
 def changed(kind, name, value):
-    if name in ("channels", "colour", "consistency"):  # not allowed alone: past the check
+    if name in (
+        "channels",
+        "colour",
+        "consistency",
+        "options",
+    ):  # not allowed alone: past the check
         other = copy.copy(SPEC)
         if kind is PatchSource:
             name, value = "vi", dataclasses.replace(VI, colour=True)

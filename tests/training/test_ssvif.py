@@ -282,7 +282,10 @@ def test_other_fusion_models_train_alike(model, channels):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"model": "bsp-cnn"}, "bsp-cnn does not say .* take emma, seafusion, swinfusion"),
+        (
+            {"model": "bsp-cnn"},
+            "bsp-cnn does not say .* take emma, piafusion, seafusion, swinfusion",
+        ),
         ({"relation": "unpaired"}, "relation='strict', not 'unpaired'"),
         ({"shards": 2}, "shards=1"),
     ],
@@ -331,4 +334,4 @@ def test_every_field_of_a_consistency_moves_the_key():
 
 def test_the_models_that_say_what_their_features_are():
     able = [name for name, kind in MODELS.items() if hasattr(kind, "feature_channels")]
-    assert able == ["emma", "seafusion", "swinfusion"]
+    assert able == ["emma", "piafusion", "seafusion", "swinfusion"]
