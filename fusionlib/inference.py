@@ -129,7 +129,14 @@ def fuse_in_colour(
     """
     if channels == 3:
         return fuse(model, ir.expand(-1, 3, -1, -1), vi, protocol, precision)
-    fused = fuse(model, ir, images.grey_of(vi), protocol, precision)
+    return coloured(fuse(model, ir, images.grey_of(vi), protocol, precision), vi)
+
+
+def coloured(fused: Tensor, vi: Tensor) -> Tensor:
+    """Grey fused images (B, 1, H, W) with Cb and Cr of the visible ones (B, 3, H, W).
+
+    Returns RGB (B, 3, H, W) on the levels of an 8-bit file, on fused's device.
+    """
     ycbcr = images.rgb_to_ycbcr(vi.to(fused.device))
     ycbcr[:, 0] = fused[:, 0]
     return to_levels(images.ycbcr_to_rgb(ycbcr))

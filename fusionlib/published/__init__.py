@@ -1,5 +1,14 @@
 """Every number printed in the tables of the three papers, as data."""
 
-from fusionlib.published.tables import Note, Table, load, papers, row_label, source, tables
+from fusionlib.published.tables import (
+    Note,
+    Table,
+    load,
+    means_of,
+    papers,
+    row_label,
+    source,
+    tables,
+)
 
-__all__ = ["Note", "Table", "load", "papers", "row_label", "source", "tables"]
+__all__ = ["Note", "Table", "load", "means_of", "papers", "row_label", "source", "tables"]

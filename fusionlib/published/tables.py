@@ -138,6 +138,18 @@ def _number(printed):
     return float(printed.removesuffix("%").replace("×10^", "e"))
 
 
+def means_of(paper: str, table: int, model: str) -> dict[str, dict[str, float]]:
+    """A model's printed row in each test set: {test set: {metric: value}}.
+
+    Raises FusionError as `load`; a model that is not there gives {}.
+    """
+    values = load(paper, table).values.query("model == @model").dropna(subset="value")
+    return {
+        name: dict(zip(part["metric"], part["value"], strict=True))
+        for name, part in values.groupby("test_set", sort=False)
+    }
+
+
 def row_label(mode: str, trainable: int) -> str:
     """A row as tables and legends write it: "SPTP 150", or a mode of no T by itself.
 
