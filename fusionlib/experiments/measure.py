@@ -1,7 +1,7 @@
 """Rows of a table to rows of numbers: train what is missing, score every run."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -55,17 +55,21 @@ def train_all(
 def train_unless_shown(
     specs: Sequence[Spec],
     folder: Path,
+    chosen: Mapping,
     data: str | Path | None = None,
     workers: int | None = 1,
 ) -> None:
     """Train the specs, unless the record in `folder` was made from their runs elsewhere.
 
     For notebooks whose results are pictures: these stand in for runs that are
-    not here.
+    not here, where the record names the same parameters.
+
+    chosen: the notebook's parameters, as its record holds them.
     """
     record = folder / "record.json"
-    told = json.loads(record.read_text("utf-8"))["runs"] if record.is_file() else []
-    if not {spec.key for spec in specs} <= {run["key"] for run in told}:
+    told = json.loads(record.read_text("utf-8")) if record.is_file() else {"parameters": None}
+    keys = {run["key"] for run in told.get("runs", ())}
+    if told["parameters"] != dict(chosen) or not {spec.key for spec in specs} <= keys:
         train_all(specs, data, workers)
 
 

@@ -159,7 +159,8 @@ TABLE4_SETS = ("MSRS", "LLVIP", "RoadScene", "TNO")
 TABLE4_PANELS = {"MSRS": "00004N", "LLVIP": "260510", "RoadScene": "FLIR_05914", "TNO": "18"}
 
 
-def _quick(name: str) -> tuple[str, ...]:
+def quick_names(name: str) -> tuple[str, ...]:
+    """A list of image names that `quick` is held to, whatever else is in the folder."""
     text = resources.files(__package__).joinpath("quick_images.toml").read_text("utf-8")
     return tuple(tomllib.loads(text)[name])
 
@@ -308,7 +309,7 @@ PROFILES = {
         name="quick",
         train="MSRS",
         base=BASE_IMAGES,
-        wide=_quick("MSRS_wide"),
+        wide=quick_names("MSRS_wide"),
         wide_stride=20,
         wide_note="34 scenes",
         patch=128,
@@ -319,26 +320,26 @@ PROFILES = {
         equal_steps=True,
         seeds=3,
         precision="bfloat16",
-        tests=tuple(TestSet(name, _quick(name)) for name in ("MSRS", "LLVIP", "M3FD")),
+        tests=tuple(TestSet(name, quick_names(name)) for name in ("MSRS", "LLVIP", "M3FD")),
         brief=(
-            TestSet("MSRS", _quick("MSRS")),
-            TestSet("LLVIP", _quick("LLVIP")[::2]),  # of 1024 x 1280 pixels
-            TestSet("M3FD", _quick("M3FD")),
+            TestSet("MSRS", quick_names("MSRS")),
+            TestSet("LLVIP", quick_names("LLVIP")[::2]),  # of 1024 x 1280 pixels
+            TestSet("M3FD", quick_names("M3FD")),
         ),
-        curve=TestSet("MSRS", _quick("MSRS_curve")),
+        curve=TestSet("MSRS", quick_names("MSRS_curve")),
         panel="00004N",
         abnormal=("M3FD", "00388"),  # fog
         steps=300,
         workers=None,
         table4=Table4(
-            ir=TestSet("M3FD", _quick("M3FD")),
+            ir=TestSet("M3FD", quick_names("M3FD")),
             ir_stride=128,
             ir_first=None,
             ir_note="four images of M3FD, which are test images of Table 1 and of no set here",
             seeds=1,
             games=3,
             steps=None,
-            tests=tuple(TestSet(name, _quick(name)) for name in TABLE4_SETS),
+            tests=tuple(TestSet(name, quick_names(name)) for name in TABLE4_SETS),
             present=tuple(TestSet(name) for name in TABLE4_SETS),
             panels=TABLE4_PANELS,
         ),
@@ -348,7 +349,7 @@ PROFILES = {
             # Its seed 0 learns the negative of its sources first.
             repeated=(("bsp-transformer", "UPTP", 15000),),
             others={
-                "M3FD": OtherBase(TestSet("M3FD", _quick("M3FD")), 128, 150),
+                "M3FD": OtherBase(TestSet("M3FD", quick_names("M3FD")), 128, 150),
                 "LLVIP": OtherBase(TestSet("LLVIP", most=10), 256, 150),
             },
             bases=_BASES,

@@ -5,6 +5,7 @@ A row's mode says what it is: "R = 48", "E4-K2", "lambda = 5", "mu = 5",
 """
 
 import dataclasses
+import inspect
 from pathlib import Path
 
 import pandas as pd
@@ -16,7 +17,7 @@ from fusionlib.experiments.regionfuse_profiles import RegionFuseSizes, regionfus
 from fusionlib.experiments.row import Row
 from fusionlib.losses import RegionFuseLoss, SeAFusionLoss
 from fusionlib.metrics import PRINTED, columns, metric_of
-from fusionlib.models.regionfuse import ROUNDS
+from fusionlib.models.regionfuse import ROUNDS, RegionFuse
 from fusionlib.published import Table
 from fusionlib.ranking import rank
 from fusionlib.training import Spec
@@ -47,7 +48,7 @@ def experts(name: str, data: str | Path | None = None, seeds: int | None = None)
     grid = regionfuse_sizes(name).grid
     return [
         _row(name, data, seeds if (e, k) == grid[0] else 1, f"E{e}-K{k}",
-             {"experts": e, "chosen": k})
+             {} if (e, k) == grid[0] else {"experts": e, "chosen": k})
         for e, k in grid
     ]  # fmt: skip
 
@@ -84,11 +85,19 @@ def encoders(name: str, data: str | Path | None = None, seeds: int | None = None
 
 def length(rows: list[Row]) -> str:
     """How the rows are trained, and how wide the network is, for captions."""
-    spec = rows[-1].specs[0]
-    options = dict(spec.options)
-    width = f"C = {options.get('width', 64)}, R = {options['region']}"
+    specs = [row.specs[0] for row in rows if row.specs[0].model == MODEL]
+    usual = inspect.signature(RegionFuse).parameters
+    found = {
+        letter: {dict(spec.options).get(name, usual[name].default) for spec in specs}
+        for name, letter in (("width", "C"), ("region", "R"))
+    }
+    # What the rows differ in is in their names.
+    shared = ", ".join(
+        f"{name} = {value.pop()}" for name, value in found.items() if len(value) == 1
+    )
+    spec = specs[0]
     return (
-        f"reconstruction, {width}; {spec.total_steps:,} steps of {spec.batch} patches of"
+        f"reconstruction, {shared}; {spec.total_steps:,} steps of {spec.batch} patches of"
         f" {spec.ir.patch}x{spec.ir.patch}"
     )
 
@@ -129,9 +138,9 @@ def region_memory(width: int, patch: int, chosen: float = 0.5) -> pd.DataFrame:
         patch: side, in pixels.
         chosen: K / E, the share of the tokens that an expert gets.
 
-    Returns columns R, tokens, and GB of float32 scores that a training must
-    keep of one patch in three rounds of 4 experts: dense, each masked, and
-    gathered, each expert's own alone.
+    Returns columns R, tokens, and GB of float32 scores of one patch in three
+    rounds of 4 experts, which a training keeps where attention is written
+    out: dense, each masked, and gathered, each expert's own alone.
     """
     rows = []
     for region in (64, 48, 32, 16):

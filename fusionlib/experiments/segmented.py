@@ -59,7 +59,7 @@ class Segmented:
             source,
             how.size,
             how.encoder,
-            steps=how.steps,
+            **how.length,
             batch=how.batch,
             lr=how.lr,
             seed=seed,
@@ -82,8 +82,8 @@ class Segmented:
         how = self.sizes
         height, width = how.size
         return (
-            f"SegFormer-{how.encoder.upper()} at {height}x{width}, {how.first:,} steps on the mean"
-            f" of both sources, then {how.steps} on each row's images, of {how.batch};"
+            f"SegFormer-{how.encoder.upper()} at {height}x{width}, {_told(how.first)} on the mean"
+            f" of both sources, then {_told(how.length)} on each row's images, of {how.batch};"
             f" {len(self.learnt)} images to learn from, {len(self.scored)} to score"
         )
 
@@ -105,7 +105,7 @@ def segmented(sizes: Segmenters, data: str | Path | None = None) -> Segmented:
         labelled_source("mean", learnt),
         sizes.size,
         sizes.encoder,
-        steps=sizes.first,
+        **sizes.first,
         batch=sizes.batch,
         lr=sizes.lr,
         patience=sizes.patience,
@@ -139,20 +139,20 @@ def measure_segments(
     before = Kept(kept)
     missing = {name: spec for name, spec in specs.items() if not open_run(spec).finished}
     known = {name: before.scores(spec.key, how.scored) for name, spec in missing.items()}
-    todo = [spec for name, spec in specs.items() if known.get(name) is None]
-    if any(not open_run(spec).finished for spec in todo):
+    todo = [spec for name, spec in missing.items() if known[name] is None]
+    if todo:
         shown = {spec.source.images for spec in todo}
         fusing = [spec for row in rows for spec in row.specs if spec.key in shown]
         train_all([*fusing, how.first], data, workers)
-    train_all(todo, data, workers)
+        train_all(todo, data, workers)
     parts = []
     for name, spec in specs.items():
-        rows = known.get(name)
-        if rows is None:
-            rows = segment_scores(open_run(spec), how.scored)
+        counted = known.get(name)
+        if counted is None:
+            counted = segment_scores(open_run(spec), how.scored)
         mode, trainable, seed = name
         where = {"test_set": how.scored.dataset, "mode": mode, "trainable": trainable}
-        parts.append(rows.assign(**where, seed=seed, key=spec.key))
+        parts.append(counted.assign(**where, seed=seed, key=spec.key))
     table = pd.concat(parts, ignore_index=True)
     first = [*INDEX, "image"]
     return table[[*first, *table.columns.difference(first, sort=False)]]
@@ -172,6 +172,12 @@ def iou_rows(counts: pd.DataFrame) -> pd.DataFrame:
         parts.append(shares.assign(**dict(zip(INDEX, names, strict=True))))
     table = pd.concat(parts, ignore_index=True)
     return table[[*INDEX, *table.columns.difference(INDEX, sort=False)]]
+
+
+def _told(length: dict[str, int]) -> str:
+    """A length as people read it: "1,200 steps"."""
+    ((unit, count),) = length.items()
+    return f"{count:,} {unit}"
 
 
 def most_labelled(pairs: PairSet) -> str:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from fusionlib.experiments.profiles import PROFILES, TestSet, profile
+from fusionlib.experiments.profiles import PROFILES, TestSet, profile, quick_names
 
 
 @dataclass(frozen=True)
@@ -21,9 +21,10 @@ class Segmenters:
         size: (height, width) that a segmenter sees.
         encoder: SegFormer's size.
         batch: images a step.
-        first: steps of the training on the mean of both sources.
+        first: length of the training on the mean of both sources, as a spec
+            takes it.
         lr: its first learning rate.
-        steps: of a fine-tuning.
+        length: of a fine-tuning.
         patience: see `SegmenterSpec`.
         models: fusion models whose images are segmented; others take too long.
     """
@@ -34,9 +35,9 @@ class Segmenters:
     size: tuple[int, int]
     encoder: str
     batch: int
-    first: int
+    first: dict[str, int]
     lr: float
-    steps: int
+    length: dict[str, int]
     patience: int | None
     models: tuple[str, ...]
 
@@ -118,9 +119,9 @@ SSVIF = {
             size=(32, 48),
             encoder="b0",
             batch=2,
-            first=4,
+            first={"steps": 4},
             lr=5e-4,
-            steps=2,
+            length={"steps": 2},
             patience=None,
             models=("seafusion", "emma"),
         ),
@@ -146,15 +147,15 @@ SSVIF = {
         tests=PROFILES["quick"].tests[0],
         panel="00004N",
         segmenters=Segmenters(
-            learnt=TestSet("MSRS"),
+            learnt=TestSet("MSRS", quick_names("MSRS_labelled")),
             scored=None,
             scenes=None,
             size=(240, 320),
             encoder="b0",
             batch=4,
-            first=1200,
+            first={"steps": 1200},
             lr=5e-4,
-            steps=80,
+            length={"steps": 80},
             patience=None,
             models=("seafusion", "emma"),
         ),
@@ -183,9 +184,9 @@ SSVIF = {
             size=(480, 640),
             encoder="b3",
             batch=12,
-            first=80 * (1083 // 12),
+            first={"epochs": 80},
             lr=5e-4,
-            steps=80 * (1083 // 12),
+            length={"epochs": 80},
             patience=10,
             models=("swinfusion", "seafusion", "emma"),
         ),

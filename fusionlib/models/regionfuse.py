@@ -95,6 +95,8 @@ class RegionFuse(nn.Module):
     Raises FusionError for sizes that can't be.
     """
 
+    stochastic = True  # in training: its routers' noise
+
     def __init__(
         self,
         channels: int = 1,
@@ -110,6 +112,8 @@ class RegionFuse(nn.Module):
     ):
         super().__init__()
         least = {"width": (width, 2), "region": (region, 1), "heads": (heads, 1)}
+        least |= {"experts": (experts, 1), "hidden": (hidden, 1)}
+        least["decoder_blocks"] = (decoder_blocks, 0)
         for name, (value, smallest) in least.items():
             if not isinstance(value, int) or value < smallest:
                 raise FusionError(f"{name} of RegionFuse is {smallest} or more, not {value!r}.")

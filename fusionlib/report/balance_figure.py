@@ -57,9 +57,9 @@ def pull_panels(pulled: pd.DataFrame, caption: str) -> Figure:
         pulled: what `experiments.ssvif_gradients.pulls` returned.
         caption: stands below.
 
-    The last panel shows both gradients as Figure 7 does, at the measured mean
-    angle and ratio of lengths: the shadow of one on the other is the
-    projection.
+    The last panel shows both gradients as Figure 7 does, at the angle of the
+    mean cosine and drawn equally long: what of one lies along the other is
+    the projection.
     """
     set_style()
     figure, (left, middle, right) = plt.subplots(1, 3, figsize=(11, 3.4), layout="constrained")
@@ -67,7 +67,7 @@ def pull_panels(pulled: pd.DataFrame, caption: str) -> Figure:
         left.plot(course["epoch"], course["projection"], lw=1, label=f"seed {seed}")
     left.axhline(0, color="0.4", lw=0.8)
     left.axhline(pulled["projection"].mean(), color="C3", lw=1, ls="--", label="mean")
-    left.set(title="projection coefficient, Eq. 8", xlabel="epoch of stage II")
+    left.set(title="projection coefficient, Eq. 8", xlabel="epoch")
     left.legend(frameon=False, fontsize="x-small")
     middle.hist(pulled["cosine"], bins=np.linspace(-1, 1, 41), color="C0", lw=0)
     reach = max(0.2, 1.1 * pulled["cosine"].abs().max())
@@ -93,5 +93,5 @@ def _draw_pull(axis, pulled: pd.DataFrame) -> None:
     axis.plot([0, cosine], [-0.03, -0.03], color="C3", lw=3)
     angle = np.degrees(np.arccos(cosine))
     axis.set(xlim=(-1.2, 1.3), ylim=(-0.3, 1.3), aspect="equal")
-    axis.set_title(f"mean angle {angle:.0f}°, lengths not to scale")
+    axis.set_title(f"{angle:.0f}° by the mean cosine, lengths alike")
     axis.set_axis_off()

@@ -7,8 +7,8 @@ import pandas as pd
 
 from fusionlib.report.compare import markdown, wide
 
-BSP, SSVIF = "beyond_strict_pairing", "ssvif"
-PAPERS = {BSP: "Beyond Strict Pairing", SSVIF: "SSVIF"}
+BSP, SSVIF, REGIONFUSE = "beyond_strict_pairing", "ssvif", "regionfuse"
+PAPERS = {BSP: "Beyond Strict Pairing", SSVIF: "SSVIF", REGIONFUSE: "RegionFuse"}
 CLAIMS = "claims.csv"
 # Notebook -> what README calls it, and the figures beneath with their alternative texts.
 TABLES = {
@@ -57,6 +57,16 @@ TABLES = {
     f"{SSVIF}/table8_channels": ("SSVIF, Table VIII, grey or colour", {
         "panels.png": "An MSRS night scene, fused grey and in colour",
     }),
+    f"{REGIONFUSE}/table1_region_size": ("RegionFuse, Table 1, size of a region", {}),
+    f"{REGIONFUSE}/fig4_fig5_experts": ("RegionFuse, Figures 4 and 5, experts", {
+        "fig5.png": "Share of the tokens of each expert over the epochs",
+    }),
+    f"{REGIONFUSE}/table2_table3_loss_weights": ("RegionFuse, Tables 2 and 3, loss weights", {}),
+    f"{REGIONFUSE}/table5_xrestormer_in_piafusion": (
+        "RegionFuse, Table 5 and Figure 6, X-Restormer in PIAFusion", {
+            "panels.png": "An MSRS night scene by PIAFusion, with X-Restormer, and RegionFuse",
+        },
+    ),
 }  # fmt: skip
 
 

@@ -85,7 +85,7 @@ def write_record(
             {"dataset": t.dataset, "split": t.split, "images": len(t), "fingerprint": t.fingerprint}
             for t in tests
         ],
-        "runs": [_told(run) if run.finished else told[run.key] for run in runs],
+        "runs": [_told(run) if run.finished else _retold(run, told) for run in runs],
         "tables": {file.name: digest(file) for file in sorted(folder.glob("*.csv*"))},
         "provenance": provenance(),
         "seconds": round(time.monotonic() - _STARTED, 1),
@@ -124,6 +124,12 @@ def _told(run: Run) -> dict:
     return {"key": run.key, **run.spec.brief, "steps": run.spec.total_steps} | {
         k: run.provenance[k] for k in ("seconds", "device", "threads", "torch", "commit")
     }
+
+
+def _retold(run: Run, told: Mapping[str, dict]) -> dict:
+    if run.key not in told:
+        raise FusionError(f"Run {run.key} is not trained, and no record tells of it.")
+    return told[run.key]
 
 
 def _plain(value):

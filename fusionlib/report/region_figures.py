@@ -56,7 +56,7 @@ def expert_maps(image: Tensor, routing: Routing, rows: int, columns: int, captio
 
 
 def attention_map(
-    image: Tensor, weights: Tensor, token: int, rows: int, columns: int, caption: str
+    image: Tensor, weights: Tensor, token: int, rows: int, columns: int, region: int, caption: str
 ) -> Figure:
     """Where one token looks: the weights that it gives, added up over channels.
 
@@ -64,7 +64,8 @@ def attention_map(
         image: (1, H, W) in [0, 1].
         weights: (N,), of the token to all tokens; they add up to 1.
         token: which one; its region is framed.
-        rows, columns: regions.
+        rows, columns: regions; the last ones may reach beyond the image.
+        region: their side, in pixels.
         caption: stands below.
     """
     set_style()
@@ -72,15 +73,15 @@ def attention_map(
     figure, (left, right) = plt.subplots(1, 2, figsize=(7, 2.7), layout="constrained")
     height, width = image.shape[1:]
     left.imshow(image[0], cmap="gray", vmin=0, vmax=1, extent=(0, width, height, 0))
-    extent = (0, width, height, 0)
+    extent = (0, columns * region, rows * region, 0)
     drawn = right.imshow(by_region, cmap="magma", vmin=0, extent=extent)
     row, column = divmod(token % (rows * columns), columns)
-    side = height / rows, width / columns
     for axis in (left, right):
         frame = plt.Rectangle(
-            (column * side[1], row * side[0]), side[1], side[0], fill=False, ec="#2ecc40", lw=1.5
+            (column * region, row * region), region, region, fill=False, ec="#2ecc40", lw=1.5
         )
         axis.add_patch(frame)
+        axis.set(xlim=(0, width), ylim=(height, 0))
         axis.set_axis_off()
     left.set_title("a token of this region ...", fontsize="small")
     right.set_title("... attends to these", fontsize="small")

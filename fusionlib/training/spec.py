@@ -1,6 +1,7 @@
 """The specification of a fusion training: everything that can change a number."""
 
 import dataclasses
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from torch import nn
@@ -74,7 +75,7 @@ class Spec(AnySpec):
 
     def __post_init__(self):
         # Sorted pairs: a mapping could not be part of a frozen value, nor would its order matter.
-        object.__setattr__(self, "options", tuple(sorted(dict(self.options).items())))
+        object.__setattr__(self, "options", as_options(self.options))
         if self.model == "bsp-gan" and self.adversarial is None:
             object.__setattr__(self, "adversarial", Adversarial())
         if self.loss is None:
@@ -176,12 +177,15 @@ class Spec(AnySpec):
         beside = " with critics" if self.adversarial else ""
         if self.consistency:
             beside = f" with segformer-{self.consistency.segmenter}"
-        return f"{self.model}{beside} {self.precision} {self.batch}x{self.ir.patch}x{self.ir.patch}"
+        chosen = "".join(f" {name}={value}" for name, value in self.options)
+        size = f"{self.batch}x{self.ir.patch}x{self.ir.patch}"
+        return f"{self.model}{chosen}{beside} {self.precision} {size}"
 
     @property
     def brief(self) -> dict:
         names = ("model", "seed", "relation", "pairs")
-        return {name: getattr(self, name) for name in names}
+        told = {name: getattr(self, name) for name in names}
+        return told | ({"options": dict(self.options)} if self.options else {})
 
     def network(self) -> nn.Module:
         return create_model(self.model, self.channels, **dict(self.options))
@@ -204,6 +208,20 @@ class Spec(AnySpec):
                 inner = {k: tuple(v) if isinstance(v, list) else v for k, v in inner.items()}
                 plain[name] = (kinds.get(name) or _loss_kind(inner))(**inner)
         return cls(**plain)
+
+
+def as_options(given: Mapping | Iterable) -> tuple[tuple[str, object], ...]:
+    """Options as sorted pairs; FusionError for what is no mapping of names to plain values."""
+    try:
+        options = dict(given)
+    except (TypeError, ValueError):
+        options = {None: None}
+    for name, value in options.items():
+        if not isinstance(name, str) or not isinstance(value, bool | int | float | str):
+            raise FusionError(
+                f'options are names and plain values, {{"region": 16}}, not {given!r}.'
+            )
+    return tuple(sorted(options.items()))
 
 
 def _source(more: dict | None = None, **values) -> PatchSource:

@@ -125,7 +125,7 @@ def check_stackable(one: AnySpec, other: AnySpec) -> None:
     for spec in (one, other):
         if not isinstance(spec, Spec):
             raise FusionError(f"Run {spec.key} trains a segmenter: those are not stacked.")
-    for name in ("model", "channels", "batch", "precision", "loss"):
+    for name in ("model", "options", "channels", "batch", "precision", "loss"):
         mine, theirs = getattr(one, name), getattr(other, name)
         if mine != theirs:
             raise FusionError(
@@ -137,7 +137,7 @@ def check_stackable(one: AnySpec, other: AnySpec) -> None:
     for spec in (one, other):
         if getattr(MODELS[spec.model], "stochastic", False):
             raise FusionError(
-                f"Run {spec.key} can't train in a stack: {spec.model} leaves out layers at random."
+                f"Run {spec.key} can't train in a stack: {spec.model} draws at random inside."
             )
         if recipe_of(spec) is not PlainTraining or spec.shards > 1:
             raise FusionError(

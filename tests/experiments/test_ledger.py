@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 from fusionlib import experiments, report
+from fusionlib.report import readme_tables
 from fusionlib.runner.notebooks import find
 
 TABLE3 = "beyond_strict_pairing/table3_base_size"
@@ -55,6 +56,11 @@ def test_what_was_not_measured_says_so(tmp_path):
     write(tmp_path, SUPPORTED)
     assert (experiments.ledger(tmp_path, "quick")["verdict"] != "not measured").sum() == 1
     assert (experiments.ledger(tmp_path, "paper")["verdict"] != "not measured").sum() == 0
+
+
+def test_readme_knows_every_paper_of_the_ledger():
+    papers = {notebook.partition("/")[0] for notebook in experiments.CLAIMS}
+    assert papers <= readme_tables.PAPERS.keys()
 
 
 def test_names_are_unique_and_notebooks_exist():

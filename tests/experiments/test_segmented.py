@@ -16,8 +16,8 @@ from tests.training.small import go, tiny
 SIZES = dataclasses.replace(
     SSVIF["smoke"].segmenters,
     learnt=TestSet("scenes", ("0000D", "0001N", "0002D", "0003N")),
-    first=1,
-    steps=1,
+    first={"steps": 1},
+    length={"steps": 1},
     models=("bsp-cnn",),
 )
 

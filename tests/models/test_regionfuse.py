@@ -107,6 +107,9 @@ def test_piafusion_takes_x_restormers_encoder():
         ({"width": 1}, "width of RegionFuse is 2 or more, not 1"),
         ({"heads": 3}, "width=8 can't be shared among 3 heads"),
         ({"experts": 2, "chosen": 3}, "1 to 2 of 2 experts"),
+        ({"experts": 0}, "experts of RegionFuse is 1 or more, not 0"),
+        ({"hidden": -1}, "hidden of RegionFuse is 1 or more, not -1"),
+        ({"decoder_blocks": "2"}, "decoder_blocks of RegionFuse is 0 or more, not '2'"),
         ({"regions": 3}, "no option 'regions': its options are width, region, experts"),
     ],
 )

@@ -46,7 +46,7 @@ def test_experts_and_attention_are_drawn_by_region(routing):
     drawn = [axis.images[0].get_array() for axis in figure.axes[1:4]]
     assert np.allclose(sum(drawn), 2)  # each token goes to two
     weights = torch.full((24,), 1 / 24)
-    figure = region_figures.attention_map(image, weights, 7, 2, 3, "caption")
+    figure = region_figures.attention_map(image, weights, 7, 2, 3, 4, "caption")
     # Token 7: channel 1, region 1 of the first row; all regions alike.
     assert figure.axes[0].patches[0].get_xy() == (4, 0)
     assert np.allclose(figure.axes[1].images[0].get_array(), 1 / 6)
@@ -128,7 +128,7 @@ def test_pulls_are_drawn_at_the_measured_angle():
     pulled = pd.DataFrame({"seed": [0, 0, 1], "epoch": [1, 2, 1], "projection": [0.1, 0.2, 0.3],
                            "cosine": [0.5, 0.5, 0.5]})  # fmt: skip
     figure = report.pull_panels(pulled, "caption")
-    assert figure.axes[2].get_title() == "mean angle 60°, lengths not to scale"
+    assert figure.axes[2].get_title() == "60° by the mean cosine, lengths alike"
     assert [line.get_label() for line in figure.axes[0].lines][:2] == ["seed 0", "seed 1"]
 
 

@@ -73,6 +73,9 @@ def test_every_number_of_the_loss_moves_the_key():
 def test_unknown_options_are_refused_before_training():
     with pytest.raises(FusionError, match="no option 'side'"):
         spec(options={"side": 3})
+    for wrong in ("region=3", 5, {"region": [1]}, {1: 2}):
+        with pytest.raises(FusionError, match="options are names and plain values"):
+            tiny(model="regionfuse", loss=RegionFuseLoss(), options=wrong)
     with pytest.raises(FusionError, match="bsp-cnn has no option 'region'"):
         tiny(options={"region": 4})
 

@@ -1,0 +1,85 @@
+"""RegionFuse's rows, captions and printed tables, without training."""
+
+import pytest
+
+from fusionlib import experiments
+from fusionlib.experiments import regionfuse, regionfuse_claims
+from fusionlib.experiments.claims import Claim
+from fusionlib.experiments.regionfuse_profiles import REGIONFUSE
+
+MAKERS = (regionfuse.region_sizes, regionfuse.experts, regionfuse.gradients, regionfuse.loads,
+          regionfuse.encoders)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def rows():
+    return {make: {row.mode: row for row in make("smoke")} for make in MAKERS}
+
+
+def test_the_usual_setting_is_one_training_whatever_a_table_calls_it(rows):
+    usual = rows[regionfuse.encoders][regionfuse.OURS].specs
+    assert len(usual) == REGIONFUSE["smoke"].seeds
+    for make, mode in ((regionfuse.experts, "E4-K2"), (regionfuse.gradients, "lambda = 5"),
+                       (regionfuse.loads, "mu = 5")):  # fmt: skip
+        assert rows[make][mode].specs == usual
+
+
+def test_rows_change_what_they_say(rows):
+    assert dict(rows[regionfuse.region_sizes]["R = 32"].specs[0].options)["region"] == 32
+    options = dict(rows[regionfuse.experts]["E6-K1"].specs[0].options)
+    assert (options["experts"], options["chosen"]) == (6, 1)
+    assert rows[regionfuse.gradients]["lambda = 20"].specs[0].loss.gradient == 20
+    assert rows[regionfuse.loads]["mu = 0.5"].specs[0].loss.load == 0.5
+    plain, restored = (rows[regionfuse.encoders][mode].specs[0] for mode in ("PIAF", "PIAF*"))
+    assert (plain.model, plain.options) == ("piafusion", ())
+    assert dict(restored.options) == {"encoder": "xrestormer"}
+    for several in rows.values():
+        keys = [spec.key for row in several.values() for spec in row.specs]
+        assert len(keys) == len(set(keys))
+
+
+def test_captions_name_what_all_rows_share():
+    assert regionfuse.length(regionfuse.region_sizes("smoke")).startswith("reconstruction, C = 4; ")
+    assert "C = 4, R = 8;" in regionfuse.length(regionfuse.experts("smoke"))
+    assert "C = 4, R = 8;" in regionfuse.length(regionfuse.encoders("smoke"))
+
+
+@pytest.mark.parametrize(
+    ("number", "mode", "metric", "value"),
+    [(1, "R = 48", "SF", 12.115), (1, "R = 64", "AG (inner)", 3.931),
+     (1, "R = 64", "AG (pixels)", 3.931), (2, "lambda = 10", "VIF", 1.057),
+     (3, "mu = 0.5", "Qcb (nyquist)", 0.592), (5, "PIAF*", "SF", 13.41)],
+)  # fmt: skip
+def test_printed_cells_stand_beside_each_candidate(number, mode, metric, value):
+    cells = regionfuse.printed(number).values.query("mode == @mode")
+    assert cells.set_index("metric").loc[metric, "value"] == value
+
+
+def test_claims_speak_of_rows_that_the_paper_profile_trains():
+    sizes = REGIONFUSE["paper"]
+    modes = {f"R = {r}" for r in sizes.regions} | {f"E{e}-K{k}" for e, k in sizes.grid}
+    modes |= {f"lambda = {x:g}" for x in sizes.gradients} | {f"mu = {x:g}" for x in sizes.loads}
+    modes |= {regionfuse.OURS, regionfuse.PIAF, regionfuse.PIAF_X}
+    claims = [claim for value in vars(regionfuse_claims).values() if isinstance(value, tuple)
+              for claim in value if isinstance(claim, Claim)]  # fmt: skip
+    assert len(claims) >= 10
+    assert {mode for claim in claims for mode, _ in claim.rows} <= modes
+    in_ledger = {c.name for several in experiments.CLAIMS.values() for c in several}
+    assert {claim.name for claim in claims} <= in_ledger
+
+
+def test_memory_grows_with_the_fourth_power_of_small_regions():
+    memory = regionfuse.region_memory(64, 192)
+    assert memory.loc[16, "tokens"] == 128 * 144
+    assert memory.loc[16, "dense, GB"] == pytest.approx(3 * 4 * (128 * 144) ** 2 * 4 / 1e9)
+    assert memory.loc[16, "gathered, GB"] == pytest.approx(memory.loc[16, "dense, GB"] / 4)
+    assert memory.loc[16, "dense, GB"] == pytest.approx(81 * memory.loc[48, "dense, GB"])
+
+
+def test_efficiency_is_counted_as_the_paper_counts():
+    from fusionlib.experiments import regionfuse_efficiency
+
+    found = regionfuse_efficiency.efficiency(repeats=0).set_index(["model", "metric"])
+    assert found.loc[("cddfuse", "FLOPs (G)"), "ours"] == pytest.approx(547.74, abs=0.005)
+    difference = found["ours"] / found["paper"] - 1
+    assert difference.abs().max() < 0.01
