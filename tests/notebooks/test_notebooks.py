@@ -15,7 +15,7 @@ from fusionlib.runner.notebooks import find
 from fusionlib.runner.reproduce import digest, reproduce
 from fusionlib.segmenting import iou_table
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 
 METRICS = ["EN", "MI", "VIF", "Qabf", "SSIM"]
 TABLE1 = "beyond_strict_pairing/table1_generalisation"
