@@ -52,6 +52,7 @@ class Kept:
             return None
         here = self._of(key)
         here = here[(here["test_set"] == test.dataset) & here["image"].isin(test.names)]
+        here = here.drop_duplicates("image")  # a table may name one run twice
         if here["image"].tolist() != list(test.names):
             return None
         return here.loc[:, "image":]  # as `evaluate` has it: the metrics follow
@@ -60,7 +61,7 @@ class Kept:
         """A run's rows over its steps: step, values; None if they do not reach `last`."""
         if self.table is None or not {"key", "step", *columns} <= set(self.table.columns):
             return None
-        here = self._of(key).loc[:, "step":]
+        here = self._of(key).drop_duplicates("step").loc[:, "step":]
         return here if len(here) and here["step"].iloc[-1] == last else None
 
     def _of(self, key: str) -> pd.DataFrame:

@@ -193,6 +193,17 @@ def test_rows_of_another_machine_stand_for_runs_that_are_not_here(
     assert kept.read_bytes() == first
 
 
+def test_a_run_that_a_table_names_twice_is_read_for_both(per_image, rows, test_set, elsewhere):
+    twice = [*rows, dataclasses.replace(rows[0], mode="the same")]
+    again = per_image[per_image["mode"] == rows[0].mode].assign(mode="the same")
+    kept = elsewhere / "per_image.csv.gz"
+    report.write_table(pd.concat([per_image, again]), kept)
+    record(elsewhere, test_set)
+    found = experiments.measure(twice, [test_set], "whole+clip", kept=kept)
+    assert len(found) == len(per_image) + len(again)
+    assert set(found["mode"]) == {*per_image["mode"], "the same"}
+
+
 def test_rows_newer_than_their_record_do_not_stand_for_a_run(per_image, rows, test_set, elsewhere):
     kept = elsewhere / "per_image.csv.gz"
     report.write_table(per_image, kept)
