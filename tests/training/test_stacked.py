@@ -106,5 +106,5 @@ def test_critics_and_shards_are_refused():
 
 
 def test_a_network_that_draws_in_training_is_refused():
-    with pytest.raises(FusionError, match="can't train in a stack: swinfusion leaves out"):
+    with pytest.raises(FusionError, match="can't train in a stack: swinfusion draws at random"):
         check_stackable(*(tiny(model="swinfusion", seed=seed) for seed in (0, 1)))
