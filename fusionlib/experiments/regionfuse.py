@@ -117,10 +117,9 @@ def printed(number: int) -> Table:
     }[number]
     values = table.values[~table.values["metric"].isin(["MR", "RoR"])]
     values = values.assign(mode=[modes(row) for row in values.itertuples()], trainable=0)
-    labels = LABELS
-    parts = [values[values["metric"] == metric_of(label)].assign(metric=label) for label in labels]
+    parts = [values[values["metric"] == metric_of(label)].assign(metric=label) for label in LABELS]
     values = pd.concat(parts, ignore_index=True).assign(model=MODEL, test_set="MSRS")
-    return dataclasses.replace(table, values=values, metrics=labels)
+    return dataclasses.replace(table, values=values, metrics=LABELS)
 
 
 def ranks(per_image: pd.DataFrame) -> pd.DataFrame:

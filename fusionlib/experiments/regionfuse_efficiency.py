@@ -1,11 +1,9 @@
 """RegionFuse's Table 4: parameters, operations and time of the networks that this package has."""
 
-import time
-
 import pandas as pd
-import torch
 
 from fusionlib import published
+from fusionlib.experiments.fusing_time import seconds_of
 from fusionlib.models import create_model
 from fusionlib.models.cost import cost
 
@@ -32,19 +30,10 @@ def efficiency(repeats: int = 1) -> pd.DataFrame:
         counted = cost(shapes, HEIGHT, WIDTH, convention="thop")
         found = {"Params (M)": counted.parameters / 1e6, "FLOPs (G)": counted.macs / 1e9}
         if repeats:
-            found["Time (ms)"] = 1e3 * _seconds(name, repeats)
+            found["Time (ms)"] = 1e3 * seconds_of(
+                create_model(name).eval(), HEIGHT, WIDTH, repeats=repeats
+            )
         for metric, ours in found.items():
             paper = printed.get((name, metric))
             rows.append({"model": name, "metric": metric, "paper": paper, "ours": ours})
     return pd.DataFrame(rows).astype({"paper": float})
-
-
-@torch.inference_mode()
-def _seconds(name: str, repeats: int) -> float:
-    model, pair = create_model(name).eval(), torch.rand(1, 1, HEIGHT, WIDTH)
-    times = []
-    for _ in range(repeats):
-        started = time.perf_counter()
-        model(pair, pair)
-        times.append(time.perf_counter() - started)
-    return min(times)

@@ -1,11 +1,9 @@
 """SSVIF's Table IV: what its three channels cost at inference."""
 
-import time
-
 import pandas as pd
-import torch
 
 from fusionlib import published
+from fusionlib.experiments.fusing_time import seconds_of
 from fusionlib.experiments.ssvif import FRAMEWORK, ORIGINAL
 from fusionlib.models import create_model
 from fusionlib.models.cost import cost
@@ -44,20 +42,9 @@ def efficiency(models: tuple[str, ...] = MODELS, side: int = SIDE, repeats: int 
             }
             if repeats:
                 model = create_model(name, channels).eval()
-                found["ms"] = 1e3 * _seconds(model, side, channels, repeats)
+                found["ms"] = 1e3 * seconds_of(model, side, side, channels, repeats)
             for metric, value in found.items():
                 paper = printed.get((name, framework.lower(), metric)) if side == SIDE else None
                 row = {"model": name, "framework": framework, "metric": metric}
                 rows.append(row | {"paper": paper, "ours": value})
     return pd.DataFrame(rows).astype({"paper": float})
-
-
-@torch.inference_mode()
-def _seconds(model, side: int, channels: int, repeats: int) -> float:
-    pair = torch.rand(1, channels, side, side)
-    times = []
-    for _ in range(repeats + 1):  # the first warms up
-        started = time.perf_counter()
-        model(pair, pair)
-        times.append(time.perf_counter() - started)
-    return min(times[1:])

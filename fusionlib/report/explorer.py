@@ -20,7 +20,7 @@ from fusionlib.inference import Protocol
 from fusionlib.progress import live_notebook
 from fusionlib.report.panels import BOX_COLOURS, Box, panels, pixels, telling_boxes
 from fusionlib.report.style import save_figure, set_caption, set_style
-from fusionlib.report.views import INFRARED, VISIBLE, Views
+from fusionlib.report.views import INFRARED, VISIBLE, Views, kept
 from fusionlib.training import Run
 
 YOURS = "your own"
@@ -121,14 +121,15 @@ class Explorer:
         """The PNG of one side, "left" or "right", kept once it was made."""
         name = getattr(seen, side)
         pair = self.pair(seen.dataset, seen.image)
-        key = seen.dataset, pair.digest, name, seen.protocol
-        if key not in self._pictures:
+
+        def make() -> bytes:
             view = images.to_uint8(self.views.view(name, pair, seen.protocol))
             picture = Image.fromarray(view[0] if len(view) == 1 else view.transpose(1, 2, 0))
             file = io.BytesIO()
             picture.save(file, "PNG", compress_level=1)  # it is to be quick
-            self._pictures[key] = file.getvalue()
-        return self._pictures[key]
+            return file.getvalue()
+
+        return kept(self._pictures, (seen.dataset, pair.digest, name, seen.protocol), make)
 
     def figure(
         self,

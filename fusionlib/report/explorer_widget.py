@@ -93,9 +93,7 @@ def controls(explorer: Explorer, save_to: Path) -> ipywidgets.VBox:
             return
         told.value = ""
         dataset.options = list(explorer.scenes)
-        if dataset.value == YOURS:
-            change_set({"new": YOURS})
-        dataset.value = YOURS
+        dataset.value = YOURS  # new options have chosen the first one
 
     dataset.observe(change_set, "value")
     for menu in (image, left, right, protocol):

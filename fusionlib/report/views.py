@@ -1,7 +1,7 @@
 """What there is to see of one pair: sources, fused images, differences, weights; its metrics."""
 
-from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 import pandas as pd
 from torch import Tensor, nn
@@ -16,8 +16,19 @@ from fusionlib.metrics import OF_COLOUR, PRINTED, score
 from fusionlib.training import Run
 
 INFRARED, VISIBLE = "infrared", "visible"
-WEIGHTS = {"P_ir": "share of intensity, Eq. 3", "G_ir": "share of gradient, Eq. 3"}
-KEPT = 64  # fused images in memory
+WEIGHTS = ("P_ir", "G_ir")
+KEPT = 64  # images in memory
+
+Key, Made = TypeVar("Key"), TypeVar("Made")
+
+
+def kept(store: dict[Key, Made], key: Key, make: Callable[[], Made]) -> Made:
+    """What `store` has of a key, made where it has none; the oldest goes when there are many."""
+    if key not in store:
+        store[key] = make()
+        if len(store) > KEPT:
+            del store[next(iter(store))]
+    return store[key]
 
 
 class Views:
@@ -41,7 +52,7 @@ class Views:
             if isinstance(network, Run) and not network.finished:
                 raise FusionError(f"{name} is not trained: train its spec first.")
         self._loaded: dict[str, tuple[nn.Module, int]] = {}
-        self._kept: OrderedDict[tuple, Tensor] = OrderedDict()
+        self._fused: dict[tuple, Tensor] = {}
         self._scores: dict[tuple, dict[str, float]] = {}
 
     @property
@@ -79,15 +90,13 @@ class Views:
 
     def _made(self, network: str, pair: Pair, protocol: str) -> Tensor:
         """As the network gives it: (1 or 3, H, W)."""
-        key = network, pair.digest, Protocol.of(protocol).name
-        if key not in self._kept:
+
+        def make() -> Tensor:
             model, channels = self._network(network)
             ir, vi = pair.ir[None], (pair.vi if channels == 1 else pair.vi_rgb)[None]
-            self._kept[key] = fuse(model, ir.expand_as(vi), vi, protocol)[0].cpu()
-        self._kept.move_to_end(key)
-        while len(self._kept) > KEPT:
-            self._kept.popitem(last=False)
-        return self._kept[key]
+            return fuse(model, ir.expand_as(vi), vi, protocol)[0].cpu()
+
+        return kept(self._fused, (network, pair.digest, Protocol.of(protocol).name), make)
 
     def _network(self, name: str) -> tuple[nn.Module, int]:
         """A network, loaded once, and its number of channels."""

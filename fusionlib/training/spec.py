@@ -75,7 +75,7 @@ class Spec(AnySpec):
 
     def __post_init__(self):
         # Sorted pairs: a mapping could not be part of a frozen value, nor would its order matter.
-        object.__setattr__(self, "options", as_options(self.options))
+        object.__setattr__(self, "options", _as_options(self.options))
         if self.model == "bsp-gan" and self.adversarial is None:
             object.__setattr__(self, "adversarial", Adversarial())
         if self.loss is None:
@@ -210,7 +210,7 @@ class Spec(AnySpec):
         return cls(**plain)
 
 
-def as_options(given: Mapping | Iterable) -> tuple[tuple[str, object], ...]:
+def _as_options(given: Mapping | Iterable) -> tuple[tuple[str, object], ...]:
     """Options as sorted pairs; FusionError for what is no mapping of names to plain values."""
     try:
         options = dict(given)
