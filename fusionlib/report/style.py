@@ -8,6 +8,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from fusionlib.files import write_whole
+from fusionlib.report.alt_text import alt_text, mimebundle
 
 _COLOURS = sns.color_palette("colorblind")
 # How figures call the baselines of Beyond Strict Pairing.
@@ -19,7 +20,7 @@ MODEL_COLOURS = dict(zip(MODEL_TITLES, (_COLOURS[k] for k in (3, 4, 9)), strict=
 
 def set_style() -> None:
     """Apply the look to what is drawn from now on."""
-    sns.set_theme(context="notebook", style="ticks", font_scale=0.85)
+    sns.set_theme(context="notebook", style="ticks", palette="colorblind", font_scale=0.85)
     plt.rcParams.update({"figure.dpi": 110, "savefig.dpi": 150, "savefig.bbox": "tight"})
 
 
@@ -37,9 +38,13 @@ def wrapped(text: str, inches: float) -> str:
 def save_figure(figure: Figure, path: Path | None) -> Figure:
     """Write the figure as a PNG, and return it for the notebook to show.
 
-    No path writes nothing: for pictures that may not be passed on.
+    Its words go into the file, as "Description", and to Jupyter. No path
+    writes nothing: for pictures that may not be passed on.
     """
     if path is not None:
-        write_whole(path, lambda beside: figure.savefig(beside, format="png"))
+        words = {"Description": alt_text(figure)}
+        write_whole(path, lambda beside: figure.savefig(beside, format="png", metadata=words))
+    # Of this figure alone: others are shown as matplotlib shows them.
+    figure._repr_mimebundle_ = lambda include=None, exclude=None: mimebundle(figure)
     plt.close(figure)
     return figure
