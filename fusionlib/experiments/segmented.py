@@ -65,6 +65,7 @@ class Segmented:
             seed=seed,
             weights=self.first.key,
             patience=how.patience,
+            augment=how.augment,
         )
 
     def specs(self, rows: Sequence[Row]) -> dict[tuple[str, int, int], SegmenterSpec]:
@@ -83,7 +84,8 @@ class Segmented:
         height, width = how.size
         return (
             f"SegFormer-{how.encoder.upper()} at {height}x{width}, {_told(how.first)} on the mean"
-            f" of both sources, then {_told(how.length)} on each row's images, of {how.batch};"
+            f" of both sources, then {_told(how.length)} on each row's images, of {how.batch}"
+            f"{', augmented' if how.augment else ''};"
             f" {len(self.learnt)} images to learn from, {len(self.scored)} to score"
         )
 
@@ -109,6 +111,7 @@ def segmented(sizes: Segmenters, data: str | Path | None = None) -> Segmented:
         batch=sizes.batch,
         lr=sizes.lr,
         patience=sizes.patience,
+        augment=sizes.augment,
     )
     return Segmented(learnt, scored, sizes, first)
 

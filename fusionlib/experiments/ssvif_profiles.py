@@ -25,7 +25,7 @@ class Segmenters:
             takes it.
         lr: its first learning rate.
         length: of a fine-tuning.
-        patience: see `SegmenterSpec`.
+        patience, augment: see `SegmenterSpec`.
         models: fusion models whose images are segmented; others take too long.
     """
 
@@ -39,6 +39,7 @@ class Segmenters:
     lr: float
     length: dict[str, int]
     patience: int | None
+    augment: bool
     models: tuple[str, ...]
 
 
@@ -123,6 +124,7 @@ SSVIF = {
             lr=5e-4,
             length={"steps": 2},
             patience=None,
+            augment=True,
             models=("seafusion", "emma"),
         ),
     ),
@@ -157,6 +159,7 @@ SSVIF = {
             lr=5e-4,
             length={"steps": 80},
             patience=None,
+            augment=True,
             models=("seafusion", "emma"),
         ),
     ),
@@ -188,6 +191,7 @@ SSVIF = {
             lr=5e-4,
             length={"epochs": 80},
             patience=10,
+            augment=False,
             models=("swinfusion", "seafusion", "emma"),
         ),
     ),

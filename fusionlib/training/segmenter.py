@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from fusionlib.models.segmentation import load_encoder
 from fusionlib.pairing import Draw
 from fusionlib.training.any_spec import is_key
+from fusionlib.training.augmenting import augmented
 from fusionlib.training.labelled_images import LabelledImages, load_labelled
 from fusionlib.training.loop import Training
 from fusionlib.training.patience import Patience
@@ -59,6 +60,8 @@ class SegmenterTraining(Training):
         self.model.encoder.requires_grad_(not frozen)
         self.optimiser.zero_grad(set_to_none=True)
         for images, labels in shards:
+            if self.spec.augment:
+                images, labels = augmented(images, labels)
             total = self.loss_of(images, labels)
             (total / self.spec.shards).backward()
             parts.append({"total": total})

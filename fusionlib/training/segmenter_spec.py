@@ -45,12 +45,13 @@ class SegmenterSpec(AnySpec):
         patience: every tenth image is held out, and where their loss was not
             less for so many epochs the training ends. It keeps the weights
             of the best epoch. None takes all images and all steps.
+        augment: change images at random, see `augmented`.
 
     Source: SSVIF, appendix A-B: 80 epochs of 12 images, 30 of them frozen,
     5e-4 and 3e-5, patience 10, SegFormer-B3 with SegMiF's weights, which
-    are not public. Inferred: the two cosines, the held-out images, that none
-    is flipped or cropped, AdamW's weight decay of 0.01, and training without
-    `weights`, where no encoder may stand still.
+    are not public. Inferred: the two cosines, the held-out images, `augment`,
+    of which the paper says nothing, AdamW's weight decay of 0.01, and
+    training without `weights`, where no encoder may stand still.
 
     Raises FusionError for values that can't be trained.
     """
@@ -71,6 +72,7 @@ class SegmenterSpec(AnySpec):
     frozen: float = 0.375
     thawed_lr: float = 3e-5
     patience: int | None = None
+    augment: bool = False
 
     def __post_init__(self):
         object.__setattr__(self, "size", tuple(self.size))

@@ -235,6 +235,11 @@ def test_shards_are_learnt_from_apart():
     assert parts[0] == pytest.approx(whole[0], rel=0.2)
 
 
+def test_augmented_images_are_others():
+    plain, changed = (go(tiny_segmenter(augment=augment)).history() for augment in (False, True))
+    assert (plain["total"] != changed["total"]).all()
+
+
 def test_bfloat16_trains_float32_weights():
     run = go(tiny_segmenter(steps=2, precision="bfloat16"))
     assert all(value.dtype == torch.float32 for value in run.model().parameters())
@@ -422,7 +427,7 @@ loop.Training.one_step = killed
 
 @pytest.mark.slow
 def test_a_killed_training_ends_with_the_same_bytes(tmp_path, monkeypatch):
-    spec = tiny_segmenter(fusion(), steps=7)
+    spec = tiny_segmenter(fusion(), steps=7, augment=True)
     assert in_another_process(spec, KILL).returncode == -signal.SIGKILL
     run = open_run(spec)
     assert torch.load(run.state_file, weights_only=True)["step"] == 4
@@ -441,7 +446,7 @@ def test_a_killed_training_ends_with_the_same_bytes(tmp_path, monkeypatch):
 
     monkeypatch.setenv("FUSIONLIB_STORE", str(tmp_path / "unbroken"))
     torch.manual_seed(0)
-    unbroken = go(tiny_segmenter(fusion(), steps=7))
+    unbroken = go(tiny_segmenter(fusion(), steps=7, augment=True))
     assert unbroken.folder != run.folder
     assert steps == [4, 5, 6, *range(7)]
     assert unbroken.weights_file(7).read_bytes() == made[0]

@@ -23,6 +23,7 @@ SOURCES = {
 OTHERS = {
     "size": (480, 640), "encoder": "b0", "epochs": 21, "batch": 1, "lr": 1e-3, "seed": 1,
     "precision": "bfloat16", "shards": 2, "weights": "b3.safetensors",
+    "augment": True,
 }  # fmt: skip
 BEGUN = {"frozen": 0.5, "thawed_lr": 1e-5}  # fields of a training that begins with weights
 LONG = dataclasses.replace(
