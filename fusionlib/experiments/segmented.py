@@ -64,6 +64,7 @@ class Segmented:
             lr=how.lr,
             seed=seed,
             weights=self.first.key,
+            precision=how.precision,
             patience=how.patience,
             augment=how.augment,
         )
@@ -110,6 +111,7 @@ def segmented(sizes: Segmenters, data: str | Path | None = None) -> Segmented:
         **sizes.first,
         batch=sizes.batch,
         lr=sizes.lr,
+        precision=sizes.precision,
         patience=sizes.patience,
         augment=sizes.augment,
     )

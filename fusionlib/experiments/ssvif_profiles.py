@@ -25,7 +25,7 @@ class Segmenters:
             takes it.
         lr: its first learning rate.
         length: of a fine-tuning.
-        patience, augment: see `SegmenterSpec`.
+        precision, patience, augment: see `SegmenterSpec`.
         models: fusion models whose images are segmented; others take too long.
     """
 
@@ -38,6 +38,7 @@ class Segmenters:
     first: dict[str, int]
     lr: float
     length: dict[str, int]
+    precision: str
     patience: int | None
     augment: bool
     models: tuple[str, ...]
@@ -123,6 +124,7 @@ SSVIF = {
             first={"steps": 4},
             lr=5e-4,
             length={"steps": 2},
+            precision="float32",
             patience=None,
             augment=True,
             models=("seafusion", "emma"),
@@ -155,9 +157,10 @@ SSVIF = {
             size=(240, 320),
             encoder="b0",
             batch=4,
-            first={"steps": 1200},
+            first={"steps": 4000},
             lr=5e-4,
             length={"steps": 80},
+            precision="bfloat16",
             patience=None,
             augment=True,
             models=("seafusion", "emma"),
@@ -190,6 +193,7 @@ SSVIF = {
             first={"epochs": 80},
             lr=5e-4,
             length={"epochs": 80},
+            precision="float32",
             patience=10,
             augment=False,
             models=("swinfusion", "seafusion", "emma"),
