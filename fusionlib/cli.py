@@ -68,6 +68,9 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--results", help="root of the result folders (default: FUSIONLIB_RESULTS)")
     sub.add_argument("--jobs", type=int, help="notebooks at once (default: 2 at smoke, else 1)")
 
+    sub = add(verbs, "doctor", _doctor, "look at this machine, and say what is broken")
+    sub.add_argument("--data", help=data_help)
+
     data = add_group("data", "list, check and get datasets")
     add(data, "list", _data_list, "show which datasets are at hand").add_argument(
         "--data", help=data_help
@@ -149,6 +152,12 @@ def _reproduce(arguments: argparse.Namespace) -> int:
     )
     print(f"\n{digest(outcomes)}")
     return 0 if all(outcome.ok for outcome in outcomes) else 1
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    from fusionlib.doctor import doctor
+
+    return 0 if doctor(arguments.data) else 1
 
 
 def _check_data_root(data: str | None) -> None:
