@@ -124,7 +124,6 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _reproduce(arguments: argparse.Namespace) -> int:
-    from fusionlib import settings
     from fusionlib.runner import gallery
     from fusionlib.runner.notebooks import find
     from fusionlib.runner.reproduce import digest, reproduce
@@ -153,9 +152,9 @@ def _reproduce(arguments: argparse.Namespace) -> int:
         arguments.jobs,
     )
     print(f"\n{digest(outcomes)}", flush=True)
-    root = Path(arguments.results or settings.results_root()).expanduser().resolve()
     try:
-        print(f"\nAll notebooks, tables and pictures on one page: {gallery.refresh(root)}")
+        page = gallery.refresh(arguments.results)
+        print(f"\nAll notebooks, tables and pictures on one page: {page}")
     except FusionError as error:  # what was measured counts, not the page
         _note(str(error))
     return 0 if all(outcome.ok for outcome in outcomes) else 1

@@ -83,12 +83,14 @@ def examine(data: str | Path | None = None) -> Iterator[Finding]:
                 yield Finding(NOTE, f"{name}: can be looked at when the above is mended")
             else:
                 broken = True
-                remedy = "Install fusionlib anew: pip install -c constraints.txt -e ."
+                remedy = "Mend what the error names, or report it with this output."
+                if isinstance(error, ImportError):
+                    remedy = "Install fusionlib anew: pip install -c constraints.txt -e ."
                 yield Finding(FAIL, f"{name}: {_in_short(error)}", remedy)
 
 
 def chromium() -> str | None:
-    """The browser's path: CHROMIUM, or Debian's and other common names; None without one."""
+    """Path of the browser, named in CHROMIUM or as usual; None without one."""
     names = (os.environ.get("CHROMIUM"), "chromium", "chromium-browser", "google-chrome")
     return next((path for name in names if name and (path := shutil.which(name))), None)
 

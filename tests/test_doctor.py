@@ -111,6 +111,7 @@ def test_a_python_without_any_package():
     assert done.returncode == 1
     assert done.stderr == ""
     assert "FAIL  packages: ModuleNotFoundError: No module named 'packaging'" in done.stdout
+    assert "Install fusionlib anew" in done.stdout
     assert done.stdout.endswith("To be mended: 1.\n")
 
 
@@ -161,7 +162,7 @@ def test_a_check_that_fails_unforeseen_is_a_line(monkeypatch):
     monkeypatch.setattr(doctor, "_memory", fail)
     monkeypatch.setattr(doctor, "_weights", fail)
     told = {finding.what.partition(":")[0]: finding for finding in doctor.examine()}
-    assert broken(told["memory"], "ZeroDivisionError")
+    assert broken(told["memory"], "ZeroDivisionError", "report it")
     assert told["weights"].mark == doctor.NOTE
     assert "fusionlib" in told
 

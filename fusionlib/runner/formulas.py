@@ -1,4 +1,4 @@
-"""TeX formulas as SVG, so that a page shows them without MathJax and without a network.
+"""TeX formulas as SVG, for a page without MathJax and without a network.
 
 matplotlib draws them; it knows the part of TeX that it calls mathtext.
 """
@@ -29,7 +29,7 @@ def formula(tex: str, display: bool = False) -> str | None:
         tex: without dollars.
         display: it has a line of its own, so fractions may be tall.
 
-    Returns None where mathtext does not know a command: the reader then gets the TeX.
+    Returns None where mathtext does not know a command: show the TeX then.
     """
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import TextPath

@@ -1,7 +1,8 @@
-"""All results as one page, `index.html` in their folder: `python -m fusionlib.runner.gallery`.
+"""All results as one page: `python -m fusionlib.runner.gallery`.
 
-Each notebook that was run, here or by whoever committed its results, has a picture, its
-verdicts, and links to its page, tables, pictures and source. The page needs no network.
+It is index.html in their folder. Each notebook that was run, here or by
+whoever committed its results, has a picture, its verdicts, and links to its
+page, tables, pictures and source. No network is needed.
 """
 
 import html
@@ -35,8 +36,9 @@ _WORK = {"smoke": "smoke, rendered scenes"}  # profile -> what to call it, where
 class Result:
     """What a notebook left at one profile: the folder, and its files by kind.
 
-    The record is empty where there is none that can be read; the pictures begin with those
-    that the notebook declares first; there is a page where the executed notebook is at hand.
+    The record is empty where none can be read, the pictures begin with the one
+    that the notebook declares first, and there is a page where the executed
+    notebook is at hand.
     """
 
     notebook: Notebook
@@ -49,52 +51,60 @@ class Result:
 
     @property
     def verdicts(self) -> dict[str, int]:
-        """How many comparisons, or claims, have which verdict; {} where none were judged."""
-        numbers = self.record.get("numbers", {})
-        counted = numbers.get("verdicts")  # of each claim
-        if counted is None and set(_VERDICTS) <= set(numbers):
-            counted = {"all": numbers}
-        if not isinstance(counted, dict):
+        """How many comparisons have which verdict; {} where none were judged.
+
+        Of the ledger, how many claims.
+        """
+        try:
+            numbers = self.record["numbers"]
+            ledger = {"all": numbers} if set(_VERDICTS) <= set(numbers) else None
+            claims = numbers.get("verdicts", ledger)
+            return {v: sum(int(n.get(v, 0)) for n in claims.values()) for v in _VERDICTS}
+        except (AttributeError, KeyError, TypeError, ValueError):  # no such record
             return {}
-        return {v: sum(int(n.get(v, 0)) for n in counted.values()) for v in _VERDICTS}
 
 
-def refresh(results: Path) -> Path:
-    """Write the pages that are missing or older than their notebooks, then the index.
+def refresh(results: str | Path | None = None) -> Path:
+    """Write the pages that are missing or old, then the index; returns it.
 
-    results: root of the result folders.
+    A page is old if the executed notebook is newer. One that cannot be made is
+    told on standard error and left out.
 
-    Returns the index. Raises FusionError where it cannot be written, or where a notebook of
-    the collection declares something wrong.
+    results: root of the result folders; default FUSIONLIB_RESULTS, else the
+        checkout's.
+
+    Raises FusionError where the index cannot be written, or where a notebook
+    of the collection declares something wrong.
     """
+    root = Path(results).expanduser().resolve() if results else settings.results_root()
     notebooks = find()
     for notebook in notebooks:
         for profile in PROFILES:
-            _refresh_page(results, results / notebook.name / profile)
-    index = results / INDEX
-    text = document("Results of fusionlib", _index(notebooks, results))
+            _refresh_page(root, root / notebook.name / profile)
+    index = root / INDEX
+    text = document("Results of fusionlib", _index(notebooks, root))
     write_whole(index, lambda beside: beside.write_text(text, "utf-8"))
     return index
 
 
-def _refresh_page(results: Path, folder: Path) -> None:
+def _refresh_page(root: Path, folder: Path) -> None:
     executed, page = folder / EXECUTED, folder / PAGE
     if not executed.is_file():
         return
     if page.is_file() and page.stat().st_mtime_ns >= executed.stat().st_mtime_ns:
         return
-    page.unlink(missing_ok=True)  # better none than one of another run
     try:
-        write_page(executed, page, _link(results / INDEX, folder))
+        page.unlink(missing_ok=True)  # better none than one of another run
+        write_page(executed, page, _link(root / INDEX, folder))
     except Exception as error:  # such as a notebook that is just being written
         print(f"There is no page of {executed}: {error!r}", file=sys.stderr)
 
 
-def collect(notebook: Notebook, results: Path) -> list[Result]:
+def collect(notebook: Notebook, root: Path) -> list[Result]:
     """What a notebook left at each profile, the most work first."""
     found = []
     for profile in reversed(PROFILES):
-        folder = results / notebook.name / profile
+        folder = root / notebook.name / profile
         declared = [folder / name for name in notebook.results]
         pictures = [*declared, *sorted(folder.glob("*.*"))]
         pictures = [p for p in dict.fromkeys(pictures) if p.suffix in (".png", ".gif")]
@@ -124,7 +134,7 @@ def _index(notebooks: list[Notebook], root: Path) -> str:
     """The body of the page: a section a paper, a card a notebook."""
     parts = ["<h1>Results of fusionlib</h1>"]
     parts += ["<p>What each notebook measured, with its tables and pictures. A verdict says what"]
-    parts += ["our runs make of one comparison that a paper claims.</p>"]
+    parts += ["our runs make of a comparison that a paper claims.</p>"]
     by_paper = groupby(notebooks, key=lambda n: n.name.rpartition("/")[0])
     for paper, group in by_paper:
         made = [(notebook, collect(notebook, root)) for notebook in group]
@@ -161,7 +171,7 @@ def _thumbnail(results: list[Result], root: Path) -> str:
             try:
                 with Image.open(path) as image:
                     width, height = image.size
-            except OSError:
+            except Exception:  # whatever Pillow says of a damaged or a huge one
                 continue
             said = html.escape(f"{path.stem} of: {result.notebook.title}, profile {result.profile}")
             kind = ' class="tall"' if height > 1.5 * width else ""
@@ -200,4 +210,4 @@ def _link(path: Path, folder: Path) -> str:
 
 
 if __name__ == "__main__":
-    print(refresh(settings.results_root()))
+    print(refresh())

@@ -1,9 +1,9 @@
-"""An executed notebook as one HTML page that needs no network and runs no script.
+"""An executed notebook as one HTML page that needs no network.
 
-nbconvert makes the cells' HTML; the page around them is ours, since nbconvert's own loads
-scripts from elsewhere. What needs a script is left out: a widget is there as the static
-figure that a notebook shows without a live kernel. Formulas that `formula` can't draw
-stand as TeX.
+nbconvert makes the cells' HTML; the page around them is ours, since
+nbconvert's own loads scripts from elsewhere. Nothing here runs a script: in the
+place of a widget is the figure that a notebook shows without a live kernel.
+Formulas that `formula` cannot draw stand as TeX.
 """
 
 import html
@@ -21,8 +21,8 @@ _SHOWN = ["text/html", "text/markdown", "image/svg+xml", "image/png", "image/jpe
 def document(name: str, body: str, kind: str = "") -> str:
     """A whole page around HTML, readable on a phone, in light and in dark.
 
-    The browser is told to run no script and to load nothing but pictures, those
-    of the page and files beside it.
+    The browser is told to run no script and to load nothing but pictures: the
+    page's own and files beside it.
 
     Args:
         name: the page's title, plain text.

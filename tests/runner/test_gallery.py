@@ -119,7 +119,9 @@ def test_what_is_damaged_is_passed_over(results, capsys):
 
 def test_a_record_of_another_shape_is_no_error(results):
     folder = results / 'paper/hostile <&"> name/quick'
-    for record in ([1], {"numbers": {"verdicts": 3}}, {"numbers": {}, "notes": "text"}):
+    shapes = ([1], {"numbers": [1]}, {"numbers": {"verdicts": 3}}, {"notes": "text"},
+              {"numbers": {"verdicts": {"claim": "supported"}}})  # fmt: skip
+    for record in shapes:
         (folder / "record.json").write_text(json.dumps(record))
         assert Page(gallery.refresh(results)).images
 
