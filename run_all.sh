@@ -9,9 +9,10 @@ Usage: ./run_all.sh [--profile smoke|quick|paper] [--data DIR] [--only NAME[,NAM
                     [--set NAME=VALUE]...
        ./run_all.sh test [-- PYTEST_OPTION...]
 
-Without `test`, runs the notebooks and writes what they measure below results/.
-With `test`, runs the tests.  Both first make sure that an environment is there: the
-active one where it already has this checkout and all it needs, otherwise .venv here.
+Without `test`, runs the notebooks and writes what they measure below results/, and
+results/index.html, one page with all of it.  With `test`, runs the tests.  Both first
+make sure that an environment is there: the active one where it already has this checkout
+and all it needs, otherwise .venv here.
 
   --profile P   how much work (default: smoke)
                   smoke   rendered scenes, minutes, needs no data

@@ -68,6 +68,9 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--results", help="root of the result folders (default: FUSIONLIB_RESULTS)")
     sub.add_argument("--jobs", type=int, help="notebooks at once (default: 2 at smoke, else 1)")
 
+    sub = add(verbs, "doctor", _doctor, "look at this machine, and say what is broken")
+    sub.add_argument("--data", help=data_help)
+
     data = add_group("data", "list, check and get datasets")
     add(data, "list", _data_list, "show which datasets are at hand").add_argument(
         "--data", help=data_help
@@ -121,6 +124,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _reproduce(arguments: argparse.Namespace) -> int:
+    from fusionlib.runner import gallery
     from fusionlib.runner.notebooks import find
     from fusionlib.runner.reproduce import digest, reproduce
 
@@ -147,8 +151,19 @@ def _reproduce(arguments: argparse.Namespace) -> int:
         arguments.results,
         arguments.jobs,
     )
-    print(f"\n{digest(outcomes)}")
+    print(f"\n{digest(outcomes)}", flush=True)
+    try:
+        page = gallery.refresh(arguments.results)
+        print(f"\nAll notebooks, tables and pictures on one page: {page}")
+    except FusionError as error:  # what was measured counts, not the page
+        _note(str(error))
     return 0 if all(outcome.ok for outcome in outcomes) else 1
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    from fusionlib.doctor import doctor
+
+    return 0 if doctor(arguments.data) else 1
 
 
 def _check_data_root(data: str | None) -> None:

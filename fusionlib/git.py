@@ -1,7 +1,7 @@
 """Bring the files of one commit with git, complete or not at all.
 
 A commit's hash covers every byte of its files, so what arrives at a pinned
-revision is what was pinned.
+revision is what was pinned. Also: the commit of the package itself.
 """
 
 import os
@@ -42,6 +42,27 @@ def get_revision(folder: Path, url: str, revision: str, title: str) -> None:
     with tqdm(desc=title, unit="object") as bar:
         _fetch(folder, url, revision, bar)
         _checkout(folder, revision, bar)
+
+
+def own_commit() -> str | None:
+    """The commit of this checkout, "-dirty" after it where files were changed.
+
+    None where the package was installed without its repository, also inside
+    another one, or where there is no git.
+    """
+    checkout = Path(__file__).parents[1]
+    if not (checkout / ".git").exists():
+        return None
+    try:
+        done = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--exclude=*"],
+            cwd=checkout,
+            capture_output=True,
+            text=True,
+        )
+    except FileNotFoundError:
+        return None
+    return done.stdout.strip() or None
 
 
 def _fetch(folder: Path, url: str, revision: str, bar: tqdm) -> None:

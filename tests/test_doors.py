@@ -63,6 +63,62 @@ def test_environment_yml_python_is_admitted():
     assert Requirement(f"python{PROJECT['requires-python']}").specifier.contains(python)
 
 
+# --- doors without an installation --------------------------------------------------------
+
+# A notebook server's own: Colab brings them, at versions of its own.
+SERVER = {"ipykernel", "ipywidgets", "jupyterlab", "nbconvert", "nbformat", "papermill"}
+
+
+def test_binder_installs_this_checkout_at_the_tested_versions(bare, tmp_path):
+    folder = CHECKOUT / ".binder"
+    # With such a folder repo2docker passes over all other files, pyproject.toml too.
+    assert {path.name for path in folder.iterdir()} == {"runtime.txt", "postBuild"}
+    python = re.search(r"- python=([\d.]+)$", (CHECKOUT / "environment.yml").read_text(), re.M)[1]
+    assert (folder / "runtime.txt").read_text() == f"python-{python}\n"
+    assert (folder / "postBuild").stat().st_mode & stat.S_IXUSR
+    result = subprocess.run([shutil.which("bash"), folder / "postBuild"], cwd=bare)
+    assert result.returncode == 0
+    (call,) = calls(bare)
+    assert call.startswith("-m pip install")
+    assert "-c constraints.txt" in call
+    assert call.endswith("-e .")
+    index = re.search(r"--extra-index-url (\S+)", call)[1]
+    assert f"FUSIONLIB_TORCH_INDEX={index}\n" in (CHECKOUT / "run_all.sh").read_text()
+
+
+def test_colab_gets_what_is_no_notebook_server_s():
+    lines = (CHECKOUT / "colab.txt").read_text().splitlines()
+    lines = [line.partition("#")[0] for line in lines]
+    listed = {r.name: r.specifier for r in map(Requirement, filter(None, lines))}
+    core = {r.name: r.specifier for r in CORE}
+    assert core.keys() - listed.keys() == SERVER
+    assert listed.keys() <= core.keys()
+    for name, specifier in listed.items():
+        assert set(core[name]) <= set(specifier), name
+
+
+def test_what_notebooks_import_needs_no_notebook_server():
+    lines = {
+        ast.unparse(node)
+        for source in sources("notebooks")
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+    }
+    code = f"import sys\nsys.modules.update(dict.fromkeys({SERVER}))\n" + "\n".join(sorted(lines))
+    result = subprocess.run([sys.executable, "-c", code], cwd=CHECKOUT, capture_output=True)
+    assert result.returncode == 0, result.stderr.decode()
+
+
+def test_the_page_on_doors_names_files_that_are_there():
+    text = (CHECKOUT / "CONTRIBUTING.md").read_text()
+    for named in ("?labpath=notebooks/start_here.ipynb", "-r checkout/colab.txt"):
+        assert named in text
+    assert (CHECKOUT / "notebooks" / "start_here.ipynb").is_file()
+
+
+# --- what is imported ---------------------------------------------------------------------
+
+
 def modules(source):
     """Top-level modules that a source imports, or starts with `-m`."""
     for node in ast.walk(ast.parse(source)):

@@ -82,10 +82,14 @@ class FilePair:
         return images.read_labels(self.labels_path)
 
     @property
+    def files(self) -> tuple[Path, ...]:
+        """Infrared, visible and, where there is one, the class map."""
+        return tuple(path for path in (self.ir_path, self.vi_path, self.labels_path) if path)
+
+    @property
     def digest(self) -> str:
-        files = [path for path in (self.ir_path, self.vi_path, self.labels_path) if path]
         return " ".join(
-            _file_digest(path, path.stat().st_size, path.stat().st_mtime_ns) for path in files
+            _file_digest(path, path.stat().st_size, path.stat().st_mtime_ns) for path in self.files
         )
 
 

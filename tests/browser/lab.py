@@ -3,7 +3,6 @@
 import json
 import os
 import secrets
-import shutil
 import subprocess
 import sys
 import time
@@ -17,12 +16,6 @@ from playwright.sync_api import Page, TimeoutError, sync_playwright
 PATIENCE = 120  # seconds, for a busy machine
 # What JupyterLab itself says, whatever notebook is open.
 NOT_OURS = ("favicon", "net::ERR_ABORTED", "fonts", "/api/me", "translation", "/lsp/")
-
-
-def chromium() -> str | None:
-    """The browser's path: CHROMIUM, or Debian's and other common names; None without one."""
-    names = (os.environ.get("CHROMIUM"), "chromium", "chromium-browser", "google-chrome")
-    return next((path for name in names if name and (path := shutil.which(name))), None)
 
 
 @contextmanager

@@ -1,5 +1,7 @@
 """The report on a dataset's files, and the list of datasets."""
 
+import shutil
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -48,6 +50,25 @@ def test_all_problems_are_collected(root):
     ):
         assert sum(said in problem for problem in report.problems) == 1
         assert said in str(report)
+
+
+def test_names_and_sizes_are_compared_without_opening_a_file(root, tmp_path_factory):
+    def outlined(folder):
+        return check("MSRS", "test", folder, progress=False, decode=False).splits[0]
+
+    before = outlined(root)
+    copy = tmp_path_factory.mktemp("elsewhere")
+    shutil.copytree(root / "MSRS", copy / "MSRS")
+    assert outlined(copy) == before
+    # Not an image any more, but as long: nobody looked.
+    (copy / "MSRS/test/ir/0.png").write_bytes(bytes((root / "MSRS/test/ir/0.png").stat().st_size))
+    assert outlined(copy) == before
+    with (copy / "MSRS/test/vi/0.png").open("ab") as file:
+        file.write(b"1")
+    assert outlined(copy).fingerprint != before.fingerprint
+    (copy / "MSRS/test/ir/3.png").unlink()
+    assert outlined(copy).pairs == 3
+    assert "vi/3.png has no partner" in outlined(copy).problems[0]
 
 
 def test_absent_and_unknown(root):

@@ -78,6 +78,13 @@ def test_good_silent_stale_and_raising_notebooks(collection, make, tmp_path, cap
     assert "table.csv was not written" in summary
     assert "old.csv is from an earlier run" in summary
 
+    # The page of all, and one of each notebook, the failed one with its traceback.
+    assert printed.endswith(f"on one page: {root / 'index.html'}\n")
+    assert (folder / "notebook.html").is_file()
+    page = (root / "paper" / "raises" / "smoke" / "notebook.html").read_text("utf-8")
+    assert "FusionError" in page
+    assert "papermill-error-cell" not in page
+
 
 def test_killed_notebook(collection, make):
     collection({"hungry": make("import os\nos.kill(os.getpid(), 9)")})
