@@ -41,8 +41,8 @@ class OwnSizes:
 
 _CAMERAS = ((480, 640), (512, 640), (360, 480), (576, 768), (400, 600))
 OWN_SIZES = {
-    "smoke": OwnSizes(32, 60, 5e-4, ((96, 128), (80, 112), (128, 96), (72, 120)), (128, 192)),
-    "quick": OwnSizes(64, 600, 5e-4, _CAMERAS, (480, 640)),
+    "smoke": OwnSizes(32, 40, 5e-4, ((96, 128), (80, 112), (128, 96), (72, 120)), (128, 192)),
+    "quick": OwnSizes(64, 1000, 5e-4, _CAMERAS, (480, 640)),
     "paper": OwnSizes(128, 187_500, 1e-4, _CAMERAS, (480, 640)),
 }
 
@@ -54,29 +54,40 @@ def own_sizes(name: str) -> OwnSizes:
     return OWN_SIZES[name]
 
 
-def example_folders(name: str, work: Path) -> tuple[Path, Path]:
-    """Ten infrared and ten visible images as files, no two of one scene or one camera.
+def folders(name: str, infrared: str, visible: str, work: Path) -> tuple[Path, Path]:
+    """The reader's two folders, or examples in their place.
 
     Args:
         name: the profile.
-        work: the folder to make both folders in.
+        infrared, visible: the reader's; "" for both renders ten images of each,
+            no infrared and visible image of one scene.
+        work: the folder to make them in.
 
-    Returns the infrared and the visible folder. Names, sizes and formats
-    differ, as they do where images were collected.
+    Raises FusionError where one folder is named and the other is not, or one
+    is named twice.
     """
-    sizes = own_sizes(name).rendered
-    ir_folder, vi_folder = work / "infrared", work / "visible"
+    if not infrared and not visible:
+        return _render(name, "ir", work / "infrared"), _render(name, "vi", work / "visible")
+    if not infrared or not visible:
+        raise FusionError("Name the folder of infrared and that of visible images, or neither.")
+    ir, vi = Path(infrared).expanduser(), Path(visible).expanduser()
+    if ir.resolve() == vi.resolve():
+        raise FusionError(f"{ir} is named for infrared and visible images: name two folders.")
+    return ir, vi
+
+
+def _render(name: str, modality: str, folder: Path) -> Path:
+    # Sizes change from image to image, and formats differ, as where images were collected.
+    sizes, later = own_sizes(name).rendered, modality == "vi"
     for number in range(COUNT):
-        ir, vi = (
-            open_pairs("scenes", "train", names=[f"{k:04d}{'DN'[k % 2]}"], size=size)[0]
-            for k, size in (
-                (number, sizes[number % len(sizes)]),
-                (number + COUNT, sizes[(number + 1) % len(sizes)]),
-            )
+        scene = number + COUNT * later
+        size = sizes[(number + later) % len(sizes)]
+        (pair,) = open_pairs("scenes", "train", names=[f"{scene:04d}{'DN'[scene % 2]}"], size=size)
+        file, image = (
+            (f"street_{number}.jpg", pair.vi_rgb) if later else (f"thermal_{number}.png", pair.ir)
         )
-        images.write(ir_folder / f"thermal_{number}.png", ir.ir)
-        images.write(vi_folder / f"street_{number}.jpg", vi.vi_rgb)
-    return ir_folder, vi_folder
+        images.write(folder / file, image)
+    return folder
 
 
 def own_spec(

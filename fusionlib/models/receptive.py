@@ -113,13 +113,17 @@ def extent(local: Tensor) -> tuple[int, int]:
     )
 
 
-def side_of(field: Tensor, share: float = 0.9) -> int:
-    """Side of the smallest square about the centre with that share of an effective field."""
+def side_of(field: Tensor, local: Tensor, share: float = 0.9) -> int:
+    """Side of the smallest square about the centre with that share of an effective field.
+
+    Only what lies inside the local field is counted: the faint rest of a large
+    image would outweigh it.
+    """
     height, width = field.shape
     rows, columns = (torch.arange(n) - n // 2 for n in (height, width))
     ring = torch.maximum(rows.abs()[:, None], columns.abs())  # 0 at the centre
     sums = torch.zeros(int(ring.max()) + 1, dtype=torch.float64)
-    sums.scatter_add_(0, ring.flatten(), field.double().flatten())
+    sums.scatter_add_(0, ring[local], field[local].double())
     within = sums.cumsum(0) / sums.sum()
     return 2 * int((within < share).sum()) + 1
 

@@ -13,10 +13,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
-from torch import Tensor
+from torch import Tensor, nn
 
+from fusionlib.data import Pair
 from fusionlib.models.receptive import extent, share_outside, side_of
-from fusionlib.models.stages import Stage
+from fusionlib.models.stages import Stage, tapped
 from fusionlib.progress import live_notebook, progress
 from fusionlib.report.style import save_figure, set_caption, set_style
 
@@ -35,7 +36,7 @@ def stage_table(
         local: as `receptive.local_fields`.
         effective: title of some weights, such as "trained" -> their
             `receptive.effective_fields`.
-        share: of an effective field, whose square is told.
+        share: of an effective field inside the local one, whose square is told.
 
     Returns stage, channels, size, weights, macs, rows and columns (of the local
     field) and, a column for each title, "side, TITLE" and "outside, TITLE":
@@ -48,7 +49,7 @@ def stage_table(
         row = {"stage": stage.name, "channels": channels, "size": height}
         row |= {"weights": stage.parameters, "macs": stage.macs, "rows": high, "columns": wide}
         for title, fields in effective.items():
-            row[f"side, {title}"] = side_of(fields[stage.name], share)
+            row[f"side, {title}"] = side_of(fields[stage.name], local[stage.name], share)
             row[f"outside, {title}"] = share_outside(fields[stage.name], local[stage.name])
         rows.append(row)
     return pd.DataFrame(rows)
@@ -66,19 +67,29 @@ def field_grid(
         window: side of what is shown around the centre, in pixels.
     """
     set_style()
-    names = list(next(iter(effective.values())))
-    figure, axes = plt.subplots(
-        len(effective), len(names), figsize=(1.22 * len(names) + 1.2, 1.25 * len(effective) + 0.7),
-        squeeze=False, layout="constrained",
-    )  # fmt: skip
-    for axis, name in zip(axes[0], names, strict=True):
-        axis.set_title(name, fontsize="small", fontweight="bold")
-    for line, (title, fields) in zip(axes, effective.items(), strict=True):
+    names, gap = list(next(iter(effective.values()))), 4
+    step = window + gap
+    # One picture of all fields: many small axes would take their time.
+    picture = np.full((step * len(effective) - gap, step * len(names) - gap), np.nan)
+    figure, axis = plt.subplots(
+        figsize=(1.15 * len(names) + 1.7, 1.15 * len(effective) + 0.8), layout="constrained"
+    )
+    for row, (title, fields) in enumerate(effective.items()):
         boxes = next(local[network] for network in local if title.startswith(network))
-        for axis, name in zip(line, names, strict=True):
-            shown = _draw_field(axis, fields[name], boxes[name], window)
-        line[0].set_ylabel(title.replace(", ", "\n"), fontsize="small")
-    figure.colorbar(shown, ax=axes, label="log$_{10}$ of the share of the largest", shrink=0.7)
+        for column, name in enumerate(names):
+            top, left = step * row, step * column
+            picture[top : top + window, left : left + window] = _logs(fields[name], window)
+            axis.add_patch(_box(boxes[name], window, top, left))
+    shown = axis.imshow(picture, cmap="magma", vmin=-DECADES, vmax=0, interpolation="nearest")
+    half = window / 2
+    axis.set_xticks([step * k + half for k in range(len(names))], names, fontweight="bold")
+    axis.set_yticks([step * k + half for k in range(len(effective))],
+                    [title.replace(", ", "\n") for title in effective])  # fmt: skip
+    axis.xaxis.tick_top()
+    axis.tick_params(length=0)
+    for spine in axis.spines.values():
+        spine.set_visible(False)
+    figure.colorbar(shown, ax=axis, label="log$_{10}$ of the share of the largest", shrink=0.7)
     set_caption(figure, caption)
     return figure
 
@@ -118,15 +129,23 @@ def judge_panels(
     count = len(images) + len(fields)
     figure, axes = plt.subplots(1, count, figsize=(2.4 * count, 3.1), layout="constrained")
     for axis, (title, image) in zip(axes, images.items()):
-        axis.imshow(image[0], cmap="gray", vmin=0, vmax=1)
+        axis.imshow(image[0].numpy(), cmap="gray", vmin=0, vmax=1)
         axis.set(xticks=[], yticks=[], title=title)
     for axis, (title, field) in zip(axes[len(images) :], fields.items(), strict=True):
-        everywhere = torch.ones_like(field, dtype=torch.bool)
-        shown = _draw_field(axis, field, everywhere, len(field))
+        shown = _draw_field(axis, field, None, len(field))
         axis.set_title(title)
     figure.colorbar(shown, ax=axes, label="log$_{10}$ of the largest", shrink=0.7)
     set_caption(figure, caption)
     return figure
+
+
+def maps_of(network: nn.Module, pair: Pair) -> dict[str, Tensor]:
+    """What every stage gives of a pair: stage -> (1, C, H, W); its size a multiple of 4."""
+    height, width = (side // 4 * 4 for side in pair.ir.shape[-2:])
+    ir, vi = (image[None, :, :height, :width] for image in (pair.ir, pair.vi))
+    with torch.no_grad(), tapped(network) as given:
+        network(ir, vi)
+    return dict(given)
 
 
 def stage_picture(
@@ -145,7 +164,8 @@ def stage_picture(
     axes = right.subplots(1, len(effective), squeeze=False)[0]
     for axis, (title, field) in zip(axes, effective.items(), strict=True):
         shown = _draw_field(axis, field, local, min(64, len(field)))
-        axis.set_title(f"{title}: 90 % in {side_of(field)}×{side_of(field)}", fontsize="small")
+        side = side_of(field, local)
+        axis.set_title(f"{title}: 90 % in {side}×{side}", fontsize="small")
     rows, columns = extent(local)
     right.colorbar(shown, ax=axes, orientation="horizontal", label="log$_{10}$ of the largest")
     right.suptitle(f"local field {rows}×{columns} (dashed)")
@@ -198,18 +218,29 @@ def png_of(figure: Figure) -> bytes:
     return content.getvalue()
 
 
-def _draw_field(axis: Axes, field: Tensor, local: Tensor, window: int) -> AxesImage:
-    height, width = field.shape
-    top, left = (height - window) // 2, (width - window) // 2
-    part = field[top : top + window, left : left + window]
-    logs = np.log10((part / field.max()).clamp_min(10.0 ** -(DECADES + 2)).numpy())
-    shown = axis.imshow(logs, cmap="magma", vmin=-DECADES, vmax=0, interpolation="nearest")
-    rows, columns = (local.any(1 - d).nonzero() for d in (0, 1))
-    high, wide = extent(local)
-    corner = columns.min().item() - left - 0.5, rows.min().item() - top - 0.5
-    axis.add_patch(Rectangle(corner, wide, high, fill=False, ec=_LOCAL, ls="--", lw=1.2))
-    axis.set(xticks=[], yticks=[], xlim=(-0.5, window - 0.5), ylim=(window - 0.5, -0.5))
+def _draw_field(axis: Axes, field: Tensor, local: Tensor | None, window: int) -> AxesImage:
+    look = {"cmap": "magma", "vmin": -DECADES, "vmax": 0, "interpolation": "nearest"}
+    shown = axis.imshow(_logs(field, window), **look)
+    if local is not None:
+        axis.add_patch(_box(local, window))
+    axis.set(xticks=[], yticks=[])
     return shown
+
+
+def _logs(field: Tensor, window: int) -> np.ndarray:
+    """The middle of a field, as powers of ten of its largest value."""
+    top, left = ((side - window) // 2 for side in field.shape)
+    part = field[top : top + window, left : left + window] / field.max()
+    return part.clamp_min(10.0 ** -(DECADES + 2)).log10().numpy()
+
+
+def _box(local: Tensor, window: int, down: int = 0, across: int = 0) -> Rectangle:
+    """The box around a local field, in a window that lies so far down and across."""
+    top, left = ((side - window) // 2 for side in local.shape)
+    first = [local.any(1 - d).nonzero().min().item() for d in (0, 1)]
+    corner = across + first[1] - left - 0.5, down + first[0] - top - 0.5
+    height, width = extent(local)
+    return Rectangle(corner, width, height, fill=False, ec=_LOCAL, ls="--", lw=1.2)
 
 
 def _draw_channels(axes, made: Tensor) -> None:
@@ -220,5 +251,5 @@ def _draw_channels(axes, made: Tensor) -> None:
         axis.set(xticks=[], yticks=[])
     for axis, channel in zip(axes, spread.argsort(descending=True).tolist()):
         low, high = np.quantile(maps[channel].numpy(), (0.01, 0.99))
-        axis.imshow(maps[channel], cmap="gray", vmin=low, vmax=high)
+        axis.imshow(maps[channel].numpy(), cmap="gray", vmin=low, vmax=high)
         axis.set_title(f"channel {channel}", fontsize="x-small", pad=2)

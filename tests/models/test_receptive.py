@@ -83,6 +83,8 @@ def test_a_discriminator_looks_at_every_pixel():
 def test_the_square_that_holds_a_share():
     field = torch.zeros(9, 9)
     field[4, 4], field[4, 6], field[8, 8] = 0.5, 0.4, 0.1
-    assert [side_of(field, share) for share in (0.4, 0.6, 0.8, 0.95)] == [1, 5, 5, 9]
+    everywhere = field > -1
+    assert [side_of(field, everywhere, share) for share in (0.4, 0.6, 0.8, 0.95)] == [1, 5, 5, 9]
+    assert side_of(field, field > 0.2, 0.95) == 5
     assert extent(field > 0) == (5, 5)
     assert share_outside(field, field > 0.2) == pytest.approx(0.1)
