@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor, nn
 
+from fusionlib.errors import FusionError
 from fusionlib.models.batch_norm import BatchNorm
 from fusionlib.models.bsp_cnn import GlobalFusion
 from fusionlib.models.bsp_transformer import ChannelAttention
@@ -40,7 +41,7 @@ def local_fields(model: nn.Module, side: int = 128) -> dict[str, Tensor]:
     Returns stage -> (side, side) bool. The central pixel is (H/2, W/2) of the
     stage's map.
 
-    Raises FusionError as `parts_of`.
+    Raises FusionError as `parts_of`, and where a field meets the border.
     """
     skeleton = copy.deepcopy(model).double().eval()
     for name, layer in list(skeleton.named_modules()):
@@ -50,7 +51,11 @@ def local_fields(model: nn.Module, side: int = 128) -> dict[str, Tensor]:
         weight.data.fill_(1 / weight[0].numel() if weight.ndim > 1 else 0)
     grey = torch.ones(1, 1, side, side, dtype=torch.float64)
     slopes = _slopes(skeleton, grey, grey, torch.ones_like)
-    return {name: slope[0].sum(0) > 0 for name, slope in slopes}
+    fields = {name: slope[0].sum(0) > 0 for name, slope in slopes}
+    inside = sum(field[1:-1, 1:-1].sum() for field in fields.values())
+    if inside < sum(field.sum() for field in fields.values()):
+        raise FusionError(f"side={side} is too small, a field meets the border: take more pixels.")
+    return fields
 
 
 def effective_fields(model: nn.Module, ir: Tensor, vi: Tensor, seed: int = 0) -> dict[str, Tensor]:
@@ -58,8 +63,7 @@ def effective_fields(model: nn.Module, ir: Tensor, vi: Tensor, seed: int = 0) ->
 
     Args:
         model: the CNN or the Transformer baseline, in eval mode.
-        ir, vi: some inputs to take the mean over, (B, 1, H, W) in [0, 1]; H
-            and W are multiples of 4.
+        ir, vi: some inputs to take the mean over, (B, 1, H, W) in [0, 1].
         seed: of the random signs that stand for the channels.
 
     Returns stage -> (H, W): the root of the mean over inputs of the sum, over
@@ -67,7 +71,7 @@ def effective_fields(model: nn.Module, ir: Tensor, vi: Tensor, seed: int = 0) ->
     random signs: the square of such a sum is, on average, the sum of squares.
     The fused image has one channel, so there it is exact.
 
-    Raises FusionError as `parts_of`.
+    Raises FusionError as `parts_of`, and for sides that the network would pad.
     """
     random = torch.Generator().manual_seed(seed)
 
@@ -95,6 +99,9 @@ def _slopes(
     model: nn.Module, ir: Tensor, vi: Tensor, weigh: Callable[[Tensor], Tensor]
 ) -> Iterator[tuple[str, Tensor]]:
     """Each stage, and the gradient (B, 2, H, W) of its weighed central pixel."""
+    if any(side % model.multiple for side in ir.shape[2:]):
+        size = "x".join(map(str, ir.shape[2:]))
+        raise FusionError(f"Fields need sides that are multiples of {model.multiple}, not {size}.")
     sources = torch.cat((ir, vi), 1).requires_grad_()
     with tapped(model) as given:
         model(*sources.chunk(2, 1))

@@ -38,11 +38,11 @@ def architecture(stages: Sequence[Stage], side: int, caption: str, inputs: int =
     rows = 1 - min(y for _, y in places.values()) / _ROW
     figure, axis = plt.subplots(figsize=(11, 1.2 + 1.6 * rows), layout="constrained")
     total = sum(stage.macs for stage in stages)
-    colours = ScalarMappable(Normalize(0, 100 * max(s.macs for s in stages) / total), _COLOURS)
+    shares = {stage.name: 100 * stage.macs / total for stage in (sources, *stages)}
+    colours = ScalarMappable(Normalize(0, max(shares.values())), _COLOURS)
     boxes = {
-        stage.name: _box(axis, places[stage.name], stage, side, colours.to_rgba(share))
+        stage.name: _box(axis, places[stage.name], stage, side, colours.to_rgba(shares[stage.name]))
         for stage in (sources, *stages)
-        for share in [100 * stage.macs / total]
     }
     for stage in stages:
         for read in stage.reads:

@@ -1,25 +1,19 @@
-"""How far each stage looks, and what it holds: a table, figures, and a slider over the stages."""
+"""How far each stage looks, and what it holds: a table and figures."""
 
-import io
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import torch
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
-from torch import Tensor, nn
+from torch import Tensor
 
-from fusionlib.data import Pair
 from fusionlib.models.receptive import extent, share_outside, side_of
-from fusionlib.models.stages import Stage, tapped
-from fusionlib.progress import live_notebook, progress
-from fusionlib.report.style import save_figure, set_caption, set_style
+from fusionlib.models.stages import Stage
+from fusionlib.report.style import set_caption, set_style
 
 Fields = Mapping[str, Tensor]  # stage -> (H, W)
 DECADES = 4  # below a field's largest value
@@ -67,7 +61,9 @@ def field_grid(
         window: side of what is shown around the centre, in pixels.
     """
     set_style()
-    names, gap = list(next(iter(effective.values()))), 4
+    first = next(iter(effective.values()))
+    names, gap = list(first), 4
+    window = min(window, *first[names[0]].shape)
     step = window + gap
     # One picture of all fields: many small axes would take their time.
     picture = np.full((step * len(effective) - gap, step * len(names) - gap), np.nan)
@@ -109,7 +105,7 @@ def channel_grid(maps: Mapping[str, Tensor], caption: str, most: int = 5) -> Fig
         squeeze=False, layout="constrained",
     )  # fmt: skip
     for line, (name, made) in zip(axes, maps.items(), strict=True):
-        _draw_channels(line, made)
+        draw_channels(line, made)
         line[0].set_ylabel(f"{name}\n{'×'.join(map(str, made.shape[1:]))}", fontsize="small")
     set_caption(figure, caption)
     return figure
@@ -132,93 +128,16 @@ def judge_panels(
         axis.imshow(image[0].numpy(), cmap="gray", vmin=0, vmax=1)
         axis.set(xticks=[], yticks=[], title=title)
     for axis, (title, field) in zip(axes[len(images) :], fields.items(), strict=True):
-        shown = _draw_field(axis, field, None, len(field))
+        shown = draw_field(axis, field, None, len(field))
         axis.set_title(title)
     figure.colorbar(shown, ax=axes, label="log$_{10}$ of the largest", shrink=0.7)
     set_caption(figure, caption)
     return figure
 
 
-def maps_of(network: nn.Module, pair: Pair) -> dict[str, Tensor]:
-    """What every stage gives of a pair: stage -> (1, C, H, W); its size a multiple of 4."""
-    height, width = (side // 4 * 4 for side in pair.ir.shape[-2:])
-    ir, vi = (image[None, :, :height, :width] for image in (pair.ir, pair.vi))
-    with torch.no_grad(), tapped(network) as given:
-        network(ir, vi)
-    return dict(given)
-
-
-def stage_picture(
-    stage: Stage, made: Tensor, local: Tensor, effective: Mapping[str, Tensor], caption: str
-) -> Figure:
-    """One stage: some of its channels at the left, its fields at the right."""
-    set_style()
-    figure = Figure(figsize=(11, 3.9), dpi=100, layout="constrained")
-    left, right = figure.subfigures(1, 2, width_ratios=[1.5, 1.15])
-    channels = left.subplots(2, 3)
-    _draw_channels(channels.flat, made)
-    shape = "×".join(map(str, stage.shape))
-    left.suptitle(
-        f"{stage.name}: {shape}, {stage.parameters:,} weights, {stage.macs / 1e6:,.1f} M MAC"
-    )
-    axes = right.subplots(1, len(effective), squeeze=False)[0]
-    for axis, (title, field) in zip(axes, effective.items(), strict=True):
-        shown = _draw_field(axis, field, local, min(64, len(field)))
-        side = side_of(field, local)
-        axis.set_title(f"{title}: 90 % in {side}×{side}", fontsize="small")
-    rows, columns = extent(local)
-    right.colorbar(shown, ax=axes, orientation="horizontal", label="log$_{10}$ of the largest")
-    right.suptitle(f"local field {rows}×{columns} (dashed)")
-    set_caption(figure, caption)
-    return figure
-
-
-def play_stages(
-    stages: Mapping[str, Sequence[str]],
-    draw: Callable[[str, str], Figure],
-    grid: Figure,
-    path: Path,
-):
-    """A menu of networks and a slider over their stages in a live notebook; `grid` elsewhere.
-
-    Args:
-        stages: network -> names of its stages.
-        draw: makes the figure of a network's stage. All are drawn before the
-            slider appears, so that it answers at once.
-        grid: what stands where a slider would be dead; kept in `path`.
-    """
-    save_figure(grid, path)
-    if not live_notebook():
-        return grid
-    import ipywidgets
-
-    pictures = {
-        (network, name): png_of(draw(network, name))
-        for network, names in stages.items()
-        for name in progress(names, f"draw the {network}")
-    }
-    menu = ipywidgets.Dropdown(options=list(stages), description="network")
-    slider = ipywidgets.SelectionSlider(options=stages[menu.value], description="stage")
-    shown = ipywidgets.Image(format="png")
-    shown.layout.max_width = "100%"
-
-    def show(_=None) -> None:
-        shown.value = pictures[menu.value, slider.value]
-
-    for control in (menu, slider):
-        control.observe(show, "value")
-    show()
-    return ipywidgets.VBox([ipywidgets.HBox([menu, slider]), shown])
-
-
-def png_of(figure: Figure) -> bytes:
-    """A figure, drawn."""
-    content = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(content, pil_kwargs={"compress_level": 1})
-    return content.getvalue()
-
-
-def _draw_field(axis: Axes, field: Tensor, local: Tensor | None, window: int) -> AxesImage:
+def draw_field(axis: Axes, field: Tensor, local: Tensor | None, window: int = 64) -> AxesImage:
+    """The middle of an effective field, and the box of its local one where there is one."""
+    window = min(window, len(field))
     look = {"cmap": "magma", "vmin": -DECADES, "vmax": 0, "interpolation": "nearest"}
     shown = axis.imshow(_logs(field, window), **look)
     if local is not None:
@@ -243,7 +162,8 @@ def _box(local: Tensor, window: int, down: int = 0, across: int = 0) -> Rectangl
     return Rectangle(corner, width, height, fill=False, ec=_LOCAL, ls="--", lw=1.2)
 
 
-def _draw_channels(axes, made: Tensor) -> None:
+def draw_channels(axes: Iterable[Axes], made: Tensor) -> None:
+    """As many channels of (1, C, H, W) as there are axes: those that vary most."""
     axes = list(axes)
     maps = made[0]
     spread = maps.flatten(1).std(1)

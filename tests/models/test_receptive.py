@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from fusionlib.errors import FusionError
 from fusionlib.models import create_model
 from fusionlib.models.bsp_discriminator import BSPDiscriminator
 from fusionlib.models.receptive import (
@@ -45,6 +46,14 @@ def test_local_fields_are_those_of_the_kernels(name):
         for across in (False, True):
             seen = found[stage].any(0 if across else 1).nonzero()
             assert (seen.min().item(), seen.max().item()) == reach(path, across), stage
+
+
+def test_an_input_that_would_cut_or_shift_a_field_is_refused():
+    model = create_model("bsp-cnn").eval()
+    with pytest.raises(FusionError, match="side=48 is too small"):
+        local_fields(model, 48)
+    with pytest.raises(FusionError, match="multiples of 4, not 62x64"):
+        effective_fields(model, *torch.rand(2, 1, 1, 62, 64))
 
 
 def test_effective_fields_are_the_slopes_that_moving_a_pixel_shows():

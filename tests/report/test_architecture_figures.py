@@ -7,7 +7,12 @@ import torch
 from fusionlib.losses import BSPLoss
 from fusionlib.models import create_model, receptive
 from fusionlib.models.stages import stages
-from fusionlib.report import architecture_figure, own_images_figure, receptive_figure
+from fusionlib.report import (
+    architecture_figure,
+    own_images_figure,
+    receptive_figure,
+    stage_slider,
+)
 
 SIDE = 64
 
@@ -61,18 +66,18 @@ def test_the_grid_shows_logarithms_of_shares(inside):
     assert picture[16, 16] == 0
 
 
-def test_without_a_reader_the_grid_stands_for_the_slider(inside, tmp_path, monkeypatch):
+def test_without_a_reader_the_grid_stands_for_the_slider(inside, tmp_path):
     found, local, field = inside
     grid = receptive_figure.field_grid({"T, random": field}, {"T": local}, "caption")
-    names = {"T": [stage.name for stage in found]}
-    shown = receptive_figure.play_stages(names, None, grid, tmp_path / "fields.png")
+    names = [stage.name for stage in found]
+    shown = stage_slider.play_stages(["T"], names, None, grid, tmp_path / "fields.png")
     assert shown is grid
     assert (tmp_path / "fields.png").stat().st_size > 1000
 
 
 def test_the_slider_shows_what_was_drawn_before(inside, tmp_path, monkeypatch):
     found, local, field = inside
-    monkeypatch.setattr(receptive_figure, "live_notebook", lambda: True)
+    monkeypatch.setattr(stage_slider, "live_notebook", lambda: True)
     grid = receptive_figure.field_grid({"T, random": field}, {"T": local}, "caption")
     drawn = []
 
@@ -81,9 +86,10 @@ def test_the_slider_shows_what_was_drawn_before(inside, tmp_path, monkeypatch):
         stage = next(stage for stage in found if stage.name == name)
         made = torch.rand(1, *stage.shape)
         fields = {"random": field[name]}
-        return receptive_figure.stage_picture(stage, made, local[name], fields, network)
+        return stage_slider.stage_picture(stage, made, local[name], fields, network)
 
-    box = receptive_figure.play_stages({"T": ["E1", "R1"]}, draw, grid, tmp_path / "fields.png")
+    path = tmp_path / "fields.png"
+    box = stage_slider.play_stages(["T"], ["E1", "R1"], draw, grid, path)
     (_, slider), picture = box.children[0].children, box.children[1]
     before = bytes(picture.value)
     assert drawn == ["E1", "R1"]
