@@ -117,15 +117,16 @@ def judge_panels(
     """What a discriminator is shown, and which of its pixels move its number.
 
     Args:
-        images: title -> (1, P, P) in [0, 1].
+        images: title -> (1, P, P) in [0, 1], drawn from black to the brightest of all.
         fields: title -> as `receptive.judged_field`, on the scale of its largest value.
         caption: stands below.
     """
     set_style()
     count = len(images) + len(fields)
     figure, axes = plt.subplots(1, count, figsize=(2.4 * count, 3.1), layout="constrained")
+    brightest = max(image.max().item() for image in images.values())
     for axis, (title, image) in zip(axes, images.items()):
-        axis.imshow(image[0].numpy(), cmap="gray", vmin=0, vmax=1)
+        axis.imshow(image[0].numpy(), cmap="gray", vmin=0, vmax=brightest)
         axis.set(xticks=[], yticks=[], title=title)
     for axis, (title, field) in zip(axes[len(images) :], fields.items(), strict=True):
         shown = draw_field(axis, field, None, len(field))
