@@ -6,7 +6,7 @@ images of 480 x 640. A smaller stride cuts more patches from the same images.
 
 import dataclasses
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from fusionlib import images
-from fusionlib.data.datasets import open_pairs
+from fusionlib.data.datasets import OWN, open_images, open_pairs
 from fusionlib.data.pairs import PairSet
 from fusionlib.errors import FusionError
 
@@ -28,6 +28,11 @@ def cut(image: Tensor, patch: int = 128, stride: int = 128) -> Tensor:
     # ([3], rows, columns, patch, patch)
     patches = image.unfold(-2, patch, stride).unfold(-2, patch, stride)
     return patches.movedim((-4, -3), (0, 1)).flatten(0, 1)
+
+
+def grid(height: int, width: int, patch: int, stride: int) -> tuple[int, int]:
+    """Rows and columns of the patches that `cut` makes of an image."""
+    return tuple(max(0, (side - patch) // stride + 1) for side in (height, width))
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,9 @@ class PatchSource:
         colour: visible patches in colour; infrared ones have none.
         more: a further source of the same modality and patch, whose patches
             follow these; `joined` names it.
+        folder: where images of the user's own lie, absolute; None for those
+            of a dataset. It says where, not what, so that neither the key of a
+            run nor equality depends on it.
     """
 
     modality: str
@@ -58,6 +66,7 @@ class PatchSource:
     size: tuple[int, int] | None = None
     colour: bool = False
     more: "PatchSource | None" = None
+    folder: str | None = field(default=None, compare=False)
 
     @property
     def parts(self) -> tuple["PatchSource", ...]:
@@ -73,7 +82,14 @@ def patch_source(
     first: int | None = None,
     colour: bool = False,
 ) -> PatchSource:
-    """Describe the patches that `pairs` give in one modality, "ir" or "vi"."""
+    """Describe the patches that `pairs` give in one modality, "ir" or "vi".
+
+    `pairs` are of a dataset, or of the user's own, as `open_folders` opens
+    pairs and `open_images` images that have no partners.
+
+    Raises FusionError for an unknown modality, a wrong cut, and colour of
+    infrared patches.
+    """
     if modality not in ("ir", "vi"):
         raise FusionError(f"The parameter modality is 'ir' or 'vi', not {modality!r}.")
     if colour and modality == "ir":
@@ -83,7 +99,15 @@ def patch_source(
     size = pairs[0].size if pairs.dataset == "scenes" else None
     fingerprint = _fingerprint(pairs, modality, colour, pairs.fingerprint)
     names = modality, pairs.dataset, pairs.split, pairs.names
-    return PatchSource(*names, fingerprint, patch, stride, first, size, colour)
+    cutting = patch, stride, first, size, colour
+    return PatchSource(*names, fingerprint, *cutting, folder=_folder(pairs, modality))
+
+
+def _folder(pairs: PairSet, modality: str) -> str | None:
+    """Where the user's own images lie."""
+    if pairs.dataset not in OWN:
+        return None
+    return str(getattr(pairs[0], f"{modality}_path").parent.resolve())
 
 
 def joined(*sources: PatchSource) -> PatchSource:
@@ -149,13 +173,11 @@ def patch_count(source: PatchSource, data: str | Path | None = None) -> int:
     """How many patches a source gives, without cutting them."""
     total = 0
     for part in source.parts:
-        pairs = open_pairs(part.dataset, part.split, data, part.images, part.size)
+        pairs = _open(part, data)
         count = 0
         for pair in pairs:
-            rows, columns = (
-                max(0, (side - part.patch) // part.stride + 1)
-                for side in getattr(pair, part.modality).shape[-2:]
-            )
+            size = getattr(pair, part.modality).shape[-2:]
+            rows, columns = grid(*size, part.patch, part.stride)
             count += rows * columns
         total += count if part.first is None else min(count, part.first)
     return total
@@ -170,9 +192,16 @@ def load_base(ir: PatchSource, vi: PatchSource, data: str | Path | None = None) 
     return Base(*(torch.cat([_load(part, data) for part in source.parts]) for source in (ir, vi)))
 
 
+def _open(source: PatchSource, data: str | Path | None) -> PairSet:
+    """The pairs that hold a source's images."""
+    if source.folder:
+        return open_images(source.folder).select(source.images)
+    return open_pairs(source.dataset, source.split, data, source.images, source.size)
+
+
 def _load(source: PatchSource, data: str | Path | None) -> Tensor:
-    pairs = open_pairs(source.dataset, source.split, data, source.images, source.size)
-    where = f"{source.dataset} {source.split} ({source.modality})"
+    pairs = _open(source, data)
+    where = f"{source.folder or f'{source.dataset} {source.split}'} ({source.modality})"
     levels, fingerprint = _levels(pairs, source.modality, source.colour)
     if fingerprint != source.fingerprint:
         raise FusionError(

@@ -107,6 +107,7 @@ DATASETS = {
     )
 }
 NAMES = (*DATASETS, "scenes")
+OWN = ("folder", "images")  # the user's own, from `open_folders` and `open_images`
 
 
 def open_pairs(
@@ -155,10 +156,7 @@ def open_folders(ir_folder: str | Path, vi_folder: str | Path) -> PairSet:
         FusionError: a missing or empty folder, one folder for both, two files
             of one name, or files without a partner.
     """
-    ir_folder, vi_folder = Path(ir_folder), Path(vi_folder)
-    for folder in (ir_folder, vi_folder):
-        if not folder.is_dir():
-            raise FusionError(f"There is no folder {folder}: check its name.")
+    ir_folder, vi_folder = _folder(ir_folder), _folder(vi_folder)
     if ir_folder.samefile(vi_folder):
         raise FusionError(
             f"{ir_folder} is named for the infrared and for the visible images: name two folders."
@@ -180,6 +178,31 @@ def open_folders(ir_folder: str | Path, vi_folder: str | Path) -> PairSet:
     return PairSet(
         "folder", "all", tuple(FilePair(stem, ir[stem], vi[stem]) for stem in sorted(ir))
     )
+
+
+def open_images(folder: str | Path) -> PairSet:
+    """Open the user's own images of one modality, which have no partners.
+
+    Each stands on both sides of a pair of its own: who opens infrared images
+    reads `ir` alone, who opens visible ones `vi` or `vi_rgb`. The set's dataset
+    is "images", its split "all".
+
+    Raises:
+        FusionError: a missing or empty folder, or two files of one name.
+    """
+    problems: list[str] = []
+    found = by_stem(_folder(folder), problems)
+    if problems:
+        raise FusionError(problems[0])
+    pairs = tuple(FilePair(stem, path, path) for stem, path in sorted(found.items()))
+    return PairSet("images", "all", pairs)
+
+
+def _folder(folder: str | Path) -> Path:
+    folder = Path(folder).expanduser()
+    if not folder.is_dir():
+        raise FusionError(f"There is no folder {folder}: check its name.")
+    return folder
 
 
 def splits_of(dataset: str) -> tuple[str, ...]:

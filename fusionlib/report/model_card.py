@@ -16,7 +16,7 @@ from safetensors.torch import save
 
 from fusionlib.data import PairSet, open_pairs
 from fusionlib.data.base import PatchSource, patch_count
-from fusionlib.data.datasets import DATASETS, SCENES_LICENCE
+from fusionlib.data.datasets import DATASETS, OWN, SCENES_LICENCE
 from fusionlib.errors import FusionError
 from fusionlib.evaluation import evaluate, summary
 from fusionlib.files import write_whole
@@ -194,6 +194,8 @@ def _colour(channels: int) -> str:
 
 
 def _licence(dataset: str) -> str:
+    if dataset in OWN:
+        return f"- {dataset}: images of the user's own."
     if dataset not in DATASETS:
         return f"- {dataset}: {SCENES_LICENCE}."
     return f"- {dataset}: {DATASETS[dataset].licence}. {DATASETS[dataset].citation}."

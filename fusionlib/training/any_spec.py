@@ -96,9 +96,14 @@ class AnySpec(ABC):
 
 
 def chosen(value) -> dict:
-    """The fields of a dataclass that are not at their default, and theirs in turn."""
+    """The fields of a dataclass that are not at their default, and theirs in turn.
+
+    Those that equality passes over, such as the place of a folder, are left out.
+    """
     found = {}
     for item in dataclasses.fields(value):
+        if not item.compare:
+            continue
         here = getattr(value, item.name)
         default = item.default
         if item.default_factory is not dataclasses.MISSING:

@@ -240,5 +240,7 @@ def _loss_kind(values: dict) -> type:
 def _places(source: PatchSource) -> list[tuple]:
     return [
         (part.dataset, part.split, part.images, part.stride, part.first, part.size)
+        # Images without partners are at one place with none of the other modality.
+        + ((part.modality,) if part.dataset == "images" else ())
         for part in source.parts
     ]

@@ -133,15 +133,18 @@ def open_run(spec: AnySpec, store: Path | None = None) -> Run:
 
     store: where runs lie; default FUSIONLIB_STORE, else the user's cache.
 
+    Where the images of the spec have moved, spec.json is written anew.
+
     Raises FusionError where the folder holds a run of other values: a default
     that was another one when it was made is not part of the key.
     """
     run = Run((store or store_root()) / spec.key)
     file = run.folder / "spec.json"
-    if not file.exists():
+    if not file.exists() or (run.spec == spec and run.spec.to_dict() != spec.to_dict()):
         text = json.dumps(spec.to_dict(), indent=1)
         write_whole(file, lambda path: path.write_text(text))
-    elif run.spec != spec:
+        return Run(run.folder)
+    if run.spec != spec:
         raise FusionError(
             f"{run.folder} was made from other values, by a version with other defaults: move "
             "it away, or set FUSIONLIB_STORE to another folder."

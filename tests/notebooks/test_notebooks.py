@@ -2,6 +2,7 @@
 
 import json
 import math
+import shlex
 
 import nbformat
 import pandas as pd
@@ -9,8 +10,11 @@ import pytest
 from PIL import Image
 
 from fusionlib import experiments, images
+from fusionlib.cli import main
 from fusionlib.experiments import TABLE1_CLAIMS, profile
 from fusionlib.experiments.bsp import BASELINES, TABLE1_ROWS
+from fusionlib.models import create_model
+from fusionlib.models.cost import cost
 from fusionlib.runner.notebooks import find
 from fusionlib.runner.reproduce import digest, reproduce
 from fusionlib.segmenting import iou_table
@@ -25,6 +29,8 @@ TABLE4 = "beyond_strict_pairing/table4_other_methods"
 COST = "beyond_strict_pairing/training_cost"
 SCORING = "walkthroughs/how_fusion_is_scored"
 ATTENTION = "walkthroughs/attention_without_queries"
+OWN = "walkthroughs/your_own_images"
+ARCHITECTURES = "walkthroughs/three_architectures"
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +64,13 @@ def shown(folder):
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", ())]
     data = [output.get("data", {}) for output in outputs]
     return "\n".join(str(text) for d in data for kind, text in d.items() if "text" in kind)
+
+
+def printed(folder):
+    """What the cells of the executed notebook printed, line by line."""
+    notebook = nbformat.read(folder / "notebook.ipynb", as_version=4)
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", ())]
+    return "".join(output.get("text", "") for output in outputs).splitlines()
 
 
 def states(root):
@@ -479,6 +492,67 @@ def test_attention_is_the_same_without_queries_and_cheaper(folder_of):
     quotients = costs["published, ms"] / costs["short, ms"]
     for channels, quotient in quotients.items():
         assert numbers["faster"][str(channels)] == pytest.approx(quotient, rel=1e-3)
+
+
+def test_own_images_teach_without_a_pair(root, folder_of):
+    folder = folder_of[OWN]
+    record = record_of(folder)
+    numbers, (run,) = record["numbers"], record["runs"]
+    survey = pd.read_csv(folder / "survey.csv")
+    assert survey["folder"].value_counts().to_dict() == {"infrared": 10, "visible": 10}
+    assert survey[["width", "height"]].drop_duplicates().shape[0] > 2
+    assert survey.groupby("folder")["patches"].sum().tolist() == numbers["patches"]
+    n, m = numbers["patches"]
+    assert numbers["meetings"] == n * m - min(n, m)
+    assert run["relation"] == "unpaired"
+    history = pd.read_csv(root / "store" / run["key"] / "history.csv")
+    assert numbers["loss"] == pytest.approx(history["total"].iloc[-1])
+    assert history["total"].iloc[-10:].mean() < 0.7 * history["total"].iloc[:4].mean()
+    scores = pd.read_csv(folder / "scores.csv").set_index("fusion")
+    for name, row in scores.iterrows():
+        assert numbers["scores"][name] == pytest.approx(row.to_dict(), rel=1e-4)
+    assert numbers["shifted"] < numbers["scores"]["your network"]["SSIM"]
+    assert shown(folder).count("<summary>Answer</summary>") == 4
+
+
+def test_the_line_that_own_images_end_with_fuses_a_folder(root, folder_of, tmp_path):
+    folder = folder_of[OWN]
+    (line,) = (line for line in printed(folder) if line.startswith("fusionlib fuse "))
+    ir, vi = profile("smoke").tests[0].open(None, profile("smoke").size).write(tmp_path)
+    places = {"INFRARED_FOLDER": ir, "VISIBLE_FOLDER": vi, "FUSED_FOLDER": tmp_path / "fused"}
+    words = [str(places.get(word, word)) for word in shlex.split(line)]
+    assert main(words[1:]) == 0
+    fused = sorted((tmp_path / "fused").iterdir())
+    assert [file.stem for file in fused] == list(profile("smoke").tests[0].names)
+    # The run's key makes the same images.
+    (run,) = record_of(folder)["runs"]
+    by_key = ["--model", run["key"][:6], "-o", str(tmp_path / "by key")]
+    assert main(["fuse", str(ir), str(vi), *by_key]) == 0
+    for file in fused:
+        again = images.read_levels(tmp_path / "by key" / file.name)
+        assert (again == images.read_levels(file)).all()
+
+
+def test_architectures_are_those_of_the_networks(folder_of):
+    folder = folder_of[ARCHITECTURES]
+    numbers = record_of(folder)["numbers"]
+    table = pd.read_csv(folder / "stages.csv")
+    for title, name in (("CNN", "bsp-cnn"), ("Transformer", "bsp-transformer")):
+        whole, here = cost(create_model(name), 128, 128), table[table["network"] == title]
+        found = numbers[title]
+        assert (found["weights"], found["macs"]) == (whole.parameters, whole.macs)
+        assert (here["weights"].sum(), here["macs"].sum()) == (whole.parameters, whole.macs)
+        last = here.set_index("stage").loc["R1"]
+        assert found["local"] == [last["rows"], last["columns"]]
+        assert found["trained"] == last["side, trained"] <= max(found["local"])
+        assert 0 < found["outside"] < 0.5
+    assert numbers["CNN"]["local"][0] > 2 * numbers["Transformer"]["local"][0]
+    judge = numbers["discriminator"]
+    assert judge["pixels"] == 128 * 128
+    assert judge["after"] < judge["before"] - 0.1
+    text = (folder / "notebook.ipynb").read_text(encoding="utf-8")
+    assert "application/vnd.jupyter.widget" not in text
+    assert shown(folder).count("<summary>Answer</summary>") == 5
 
 
 def test_again_in_the_same_store_trains_nothing(root, folder_of):

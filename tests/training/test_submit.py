@@ -9,7 +9,8 @@ import time
 
 import pytest
 
-from fusionlib.data.base import PatchSource
+from fusionlib.data import open_images, open_pairs
+from fusionlib.data.base import PatchSource, patch_source
 from fusionlib.errors import FusionError
 from fusionlib.models import create_model
 from fusionlib.models.cost import cost as model_cost
@@ -61,6 +62,28 @@ def test_all_but_a_broken_one_are_trained_as_if_alone(engine, tmp_path, monkeypa
         alone = go(spec)
         assert run.folder != alone.folder
         assert run.weights_file(3).read_bytes() == alone.weights_file(3).read_bytes()
+
+
+def test_images_of_ones_own_are_trained_wherever_they_lie(tmp_path):
+    scenes = open_pairs("scenes", "train", names=["0001N"], size=(64, 96))
+
+    def spec(folder, **values):
+        sources = {s: patch_source(open_images(folder / s), s, 32, 32) for s in ("ir", "vi")}
+        return tiny(**sources, **values)
+
+    scenes.write(tmp_path / "here")
+    one, other = spec(tmp_path / "here"), spec(tmp_path / "here", seed=1)
+    assert one.key != tiny().key  # the same pixels, but images of a dataset
+    alone = quietly([one])[0].weights_file(4).read_bytes()
+    assert alone == go(tiny()).weights_file(4).read_bytes()
+    open_run(other)  # begun, and then the images move
+    (tmp_path / "here").rename(tmp_path / "there")
+    with pytest.raises(FusionError, match="There is no folder"):
+        quietly([other])
+    (run,) = quietly([spec(tmp_path / "there", seed=1)])
+    assert run.finished
+    assert run.key == other.key
+    assert open_run(spec(tmp_path / "there")).finished  # nothing to train
 
 
 def test_a_killed_process_is_told_and_goes_on_at_the_next_call():
