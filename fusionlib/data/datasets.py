@@ -107,6 +107,8 @@ DATASETS = {
     )
 }
 NAMES = (*DATASETS, "scenes")
+# A licence that forbids to pass pictures on: shown to who has the images, never saved.
+NOT_PASSED_ON = ("LLVIP",)
 
 
 def open_pairs(

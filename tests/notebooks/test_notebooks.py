@@ -25,6 +25,7 @@ TABLE4 = "beyond_strict_pairing/table4_other_methods"
 COST = "beyond_strict_pairing/training_cost"
 SCORING = "walkthroughs/how_fusion_is_scored"
 ATTENTION = "walkthroughs/attention_without_queries"
+WATCH = "walkthroughs/watch_a_training"
 
 
 @pytest.fixture(scope="module")
@@ -479,6 +480,26 @@ def test_attention_is_the_same_without_queries_and_cheaper(folder_of):
     quotients = costs["published, ms"] / costs["short, ms"]
     for channels, quotient in quotients.items():
         assert numbers["faster"][str(channels)] == pytest.approx(quotient, rel=1e-3)
+
+
+def test_a_watched_training_is_scored_at_every_snapshot_and_a_stop_changes_nothing(root, folder_of):
+    folder = folder_of[WATCH]
+    numbers = record_of(folder)["numbers"]
+    (run,) = record_of(folder)["runs"]
+    history = pd.read_csv(root / "store" / run["key"] / "history.csv")
+    course = pd.read_csv(folder / "course.csv")
+    kept = (root / "store" / run["key"]).glob("step-*.safetensors")
+    assert course["step"].tolist() == sorted(int(file.stem[5:]) for file in kept)
+    assert course["step"].iloc[-1] == run["steps"] == profile("smoke").steps
+    last = history[history["step"] > course["step"].iloc[-2]]
+    assert numbers["loss"][-1] == pytest.approx(last["total"].mean())
+    assert numbers["ssim"] == pytest.approx(course["SSIM"].tolist(), rel=1e-4, abs=1e-6)
+    assert numbers["best"] == course["step"][course["SSIM"].idxmax()]
+    assert numbers["difference"] == 0 < numbers["moved"]
+    text = shown(folder)
+    assert text.count("<summary>Answer</summary>") == 4
+    assert "<b>none at all</b>: the largest difference is 0" in text
+    assert "application/vnd.jupyter.widget" not in (folder / "notebook.ipynb").read_text("utf-8")
 
 
 def test_again_in_the_same_store_trains_nothing(root, folder_of):
