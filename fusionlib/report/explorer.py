@@ -219,8 +219,8 @@ def look_closer(
     protocol: str = "released",
     convention: str = "bsp",
     published: Published | None = None,
-):
-    """An explorer below a table's panels, for a reader who sits before the notebook.
+) -> Explorer | None:
+    """Show an explorer below a table's panels to a reader who sits before the notebook.
 
     Of runs those that are in the store are shown. Where there is none (the
     table was made again from kept rows), and where nobody could drag a
@@ -230,8 +230,10 @@ def look_closer(
         tests: the test sets.
         networks, protocol, convention, published: as `Explorer`.
 
-    Returns a widget for Jupyter to show, or None.
+    Returns the explorer, or None where there is none.
     """
+    from IPython.display import display
+
     here = {
         name: network
         for name, network in networks.items()
@@ -240,4 +242,6 @@ def look_closer(
     if not here or not live_notebook():
         return None
     scenes = {test.dataset: test for test in tests}
-    return Explorer(scenes, here, protocol, convention, published).widget()
+    explorer = Explorer(scenes, here, protocol, convention, published)
+    display(explorer.widget())
+    return explorer

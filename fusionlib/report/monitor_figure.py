@@ -43,7 +43,7 @@ def monitor_figure(
         [["loss", "loss", "score", "score"], list(range(PLACES))], height_ratios=[CURVES, below]
     )
     _losses(axes["loss"], history)
-    axes["loss"].set(title="training losses", ylabel="mean over a few steps")
+    axes["loss"].set(ylabel="training loss, mean of a few steps")
     axes["score"].plot(scores.index, scores, "o-", ms=4, color=sns.color_palette("colorblind")[0])
     axes["score"].set(title=f"{metric} of each snapshot", ylabel=metric)
     axes["score"].set_ylim(bottom=min(0, scores.min()) if len(scores) else 0)
@@ -73,7 +73,8 @@ def _losses(axis, history: pd.DataFrame) -> None:
         axis.plot(smoothed["step"], smoothed[term], label=term, **line)
     if "total" in history:
         axis.plot(smoothed["step"], smoothed["total"], color="black", lw=2, label="total")
-    axis.legend(frameon=False, fontsize="small")
+    above = {"loc": "lower center", "bbox_to_anchor": (0.5, 1), "ncols": len(terms) + 1}
+    axis.legend(frameon=False, fontsize="small", **above)
 
 
 def _image(axis, image: Tensor) -> None:

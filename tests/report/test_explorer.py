@@ -160,7 +160,7 @@ def test_below_panels_it_is_for_a_reader_and_for_runs_that_are_here(monkeypatch)
     networks, published = {"SPTP": run, "UPTP": elsewhere}, {"more": {"SPTP": {"EN": 6.0}}}
     assert look_closer([TEST], networks, "plain") is None  # nobody sits there
     monkeypatch.setattr("fusionlib.report.explorer.live_notebook", lambda: True)
-    parts = look_closer([TEST], networks, "plain", "bsp", published).parts
+    parts = look_closer([TEST], networks, "plain", "bsp", published).widget().parts
     assert parts["dataset"].options == ("scenes",)
     assert parts["right"].options[:3] == ("infrared", "visible", "SPTP")
     assert "UPTP" not in parts["right"].options
