@@ -108,6 +108,8 @@ DATASETS = {
 }
 NAMES = (*DATASETS, "scenes")
 OWN = ("folder", "images")  # the user's own, from `open_folders` and `open_images`
+# A licence that forbids to pass pictures on: shown to who has the images, never saved.
+NOT_PASSED_ON = ("LLVIP",)
 
 
 def open_pairs(

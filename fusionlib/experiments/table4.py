@@ -13,6 +13,7 @@ import pandas as pd
 
 from fusionlib.data import Pair, PairSet, open_pairs
 from fusionlib.data.base import PatchSource, patch_count, patch_source
+from fusionlib.data.datasets import NOT_PASSED_ON
 from fusionlib.experiments.bsp import BASELINES, BATCH
 from fusionlib.experiments.profiles import profile, seed_range
 from fusionlib.pairing import PARADIGMS
@@ -25,8 +26,6 @@ Specs = dict[str, tuple[Spec, ...]]  # model -> one a seed
 
 # Pairs of the test sets as published; of TNO everybody takes another part.
 PUBLISHED_PAIRS = {"MSRS": 361, "LLVIP": 3463, "RoadScene": 221}
-# A licence that forbids to pass pictures on: shown to who has the images, never saved.
-NOT_SAVED = ("LLVIP",)
 
 
 @dataclass(frozen=True)
@@ -132,7 +131,7 @@ def pictures(name: str, tests: Iterable[Tests]) -> list[tuple[Tests, Pair, str |
         wanted = profile(name).table4.panels[test.dataset]
         here = wanted if wanted in test.present.names else test.present.names[0]
         (pair,) = test.present.select([here])
-        if test.dataset not in NOT_SAVED:
+        if test.dataset not in NOT_PASSED_ON:
             file = f"panels_{test.dataset}.png" if chosen else "panels.png"
             chosen.append((test, pair, file))
         elif live_notebook():

@@ -138,16 +138,17 @@ def _number(printed):
     return float(printed.removesuffix("%").replace("×10^", "e"))
 
 
-def means_of(paper: str, table: int, model: str) -> dict[str, dict[str, float]]:
-    """A model's printed row in each test set: {test set: {metric: value}}.
+def means_of(paper: str, table: int, *models: str) -> dict[str, dict[str, dict[str, float]]]:
+    """Printed rows of a table of models: {test set: {model: {metric: value}}}.
 
-    Raises FusionError as `load`; a model that is not there gives {}.
+    Raises FusionError as `load`; a model that is not there is left out.
     """
-    values = load(paper, table).values.query("model == @model").dropna(subset="value")
-    return {
-        name: dict(zip(part["metric"], part["value"], strict=True))
-        for name, part in values.groupby("test_set", sort=False)
-    }
+    values = load(paper, table).values.query("model in @models").dropna(subset="value")
+    found: dict = {}
+    for (test_set, model), part in values.groupby(["test_set", "model"], sort=False):
+        row = dict(zip(part["metric"], part["value"], strict=True))
+        found.setdefault(test_set, {})[model] = row
+    return found
 
 
 def row_label(mode: str, trainable: int) -> str:

@@ -91,6 +91,23 @@ def compare_tables(
     )
 
 
+def printed(
+    comparison: pd.DataFrame, column: str = "paper"
+) -> dict[str, dict[str, dict[str, float]]]:
+    """The paper's numbers of a comparison: {test set: {row: {metric: value}}}.
+
+    Args:
+        comparison: what `compare` returned, or a `published.Table`'s values.
+        column: where the numbers are; "value" of a table's values.
+    """
+    found: dict = {}
+    known = comparison.dropna(subset=column)
+    for (test_set, mode, trainable), part in known.groupby(INDEX, sort=False):
+        row = dict(zip(part["metric"], part[column], strict=True))
+        found.setdefault(test_set, {})[row_label(mode, trainable)] = row
+    return found
+
+
 def wide(comparison: pd.DataFrame, digits: int = 2) -> pd.DataFrame:
     """The comparison as people read it: a row a mode, "paper | ours" a metric.
 

@@ -1,7 +1,7 @@
 """Explore fused images: choose a pair and two views, drag a curtain, read the metrics."""
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from fusionlib.report.views import INFRARED, VISIBLE, Views, kept
 from fusionlib.training import Run
 
 YOURS = "your own"
+Published = Mapping[str, Mapping[str, Mapping[str, float]]]
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,8 @@ class Explorer:
         networks: runs and models of grey images, by name.
         protocol: to begin with.
         convention: of the metrics.
-        published: data set -> metric -> a published mean, shown beside.
+        published: data set -> row of a table -> metric -> its printed mean, to
+            be shown beside.
 
     Raises FusionError where there is no pair, and as `Views`.
     """
@@ -75,7 +77,7 @@ class Explorer:
         networks: Mapping[str, Run | nn.Module],
         protocol: str = "released",
         convention: str = "bsp",
-        published: Mapping[str, Mapping[str, float]] | None = None,
+        published: Published | None = None,
     ):
         if not scenes or not all(len(pairs) for pairs in scenes.values()):
             raise FusionError("There is no pair to explore: give data sets that hold some.")
@@ -112,9 +114,11 @@ class Explorer:
         """The metrics of every network on this pair, and the published means of its set."""
         seen = seen or self.seen
         pair = self.pair(seen.dataset, seen.image)
-        table = self.views.table(pair, seen.protocol, self.convention)
-        if means := self.published.get(seen.dataset):
-            table.loc["published, mean of the set"] = [means.get(name) for name in table]
+        scenes = self.scenes[seen.dataset]
+        among = scenes if isinstance(scenes, PairSet) else None
+        table = self.views.table(pair, seen.protocol, self.convention, among)
+        for row, means in self.published.get(seen.dataset, {}).items():
+            table.loc[f"{row}, published mean of the set"] = [means.get(name) for name in table]
         return table
 
     def picture(self, seen: Seen, side: str) -> bytes:
@@ -193,7 +197,7 @@ def explore(
     path: Path | None,
     protocol: str = "released",
     convention: str = "bsp",
-    published: Mapping[str, Mapping[str, float]] | None = None,
+    published: Published | None = None,
 ) -> Explorer:
     """Show an explorer where somebody can use it, a figure elsewhere; keep the figure in `path`.
 
@@ -206,4 +210,38 @@ def explore(
     explorer = Explorer(scenes, networks, protocol, convention, published)
     figure = save_figure(explorer.static(), path)
     display(explorer.widget() if live_notebook() else figure)
+    return explorer
+
+
+def look_closer(
+    tests: Sequence[PairSet],
+    networks: Mapping[str, Run | nn.Module],
+    protocol: str = "released",
+    convention: str = "bsp",
+    published: Published | None = None,
+) -> Explorer | None:
+    """Show an explorer below a table's panels to a reader who sits before the notebook.
+
+    Of runs those that are in the store are shown. Where there is none (the
+    table was made again from kept rows), and where nobody could drag a
+    curtain, there is nothing to add to the panels.
+
+    Args:
+        tests: the test sets.
+        networks, protocol, convention, published: as `Explorer`.
+
+    Returns the explorer, or None where there is none.
+    """
+    from IPython.display import display
+
+    here = {
+        name: network
+        for name, network in networks.items()
+        if not isinstance(network, Run) or network.finished
+    }
+    if not here or not live_notebook():
+        return None
+    scenes = {test.dataset: test for test in tests}
+    explorer = Explorer(scenes, here, protocol, convention, published)
+    display(explorer.widget())
     return explorer

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import ipywidgets
 
+from fusionlib.data.datasets import NOT_PASSED_ON
 from fusionlib.errors import FusionError
 from fusionlib.inference import PROTOCOLS
 from fusionlib.report.curtain import Curtain
@@ -56,6 +57,7 @@ def controls(explorer: Explorer, save_to: Path) -> ipywidgets.VBox:
                 setattr(curtain, f"{name}_name", getattr(explorer.seen, name))
             curtain.scene = f"{dataset.value} {image.value}"
             curtain.shown += 1
+        save.disabled = dataset.value in NOT_PASSED_ON
         metrics.value = explorer.table().round(3).to_html(na_rep="", border=0)
         tell_code()
 

@@ -6,8 +6,9 @@ from typing import TypeVar
 import pandas as pd
 from torch import Tensor, nn
 
-from fusionlib.data import Pair
+from fusionlib.data import Pair, PairSet
 from fusionlib.errors import FusionError
+from fusionlib.evaluation import evaluate
 from fusionlib.images import grey_of
 from fusionlib.inference import Protocol, coloured, fuse
 from fusionlib.losses.bsp import weight
@@ -109,10 +110,24 @@ class Views:
         return self._loaded[name]
 
     def scores(
-        self, network: str, pair: Pair, protocol: str = "released", convention: str = "bsp"
+        self,
+        network: str,
+        pair: Pair,
+        protocol: str = "released",
+        convention: str = "bsp",
+        among: PairSet | None = None,
     ) -> dict[str, float]:
-        """The metrics that the convention's paper prints, of one fused image."""
+        """The metrics that the convention's paper prints, of one fused image.
+
+        among: the set that the pair is of. `evaluate` keeps a run's scores by
+            it, so that what was scored for a table is not fused again.
+        """
         key = network, pair.digest, Protocol.of(protocol).name, convention
+        run = self.networks[network]
+        if key not in self._scores and among is not None and isinstance(run, Run):
+            one = among.select([pair.name])
+            row = evaluate(run, one, protocol, convention, None, progress=False).iloc[0]
+            self._scores[key] = {label: float(value) for label, value in row.iloc[1:].items()}
         if key not in self._scores:
             fused, vi = self._made(network, pair, protocol), pair.vi
             metrics = PRINTED[convention]
@@ -123,8 +138,14 @@ class Views:
         return self._scores[key]
 
     def table(
-        self, pair: Pair, protocol: str = "released", convention: str = "bsp"
+        self,
+        pair: Pair,
+        protocol: str = "released",
+        convention: str = "bsp",
+        among: PairSet | None = None,
     ) -> pd.DataFrame:
-        """A row a network, a column a metric, of one pair."""
-        rows = {name: self.scores(name, pair, protocol, convention) for name in self.networks}
+        """A row a network, a column a metric, of one pair; args as `scores`."""
+        rows = {
+            name: self.scores(name, pair, protocol, convention, among) for name in self.networks
+        }
         return pd.DataFrame.from_dict(rows, orient="index")

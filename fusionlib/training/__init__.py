@@ -1,5 +1,6 @@
 """Training: a spec in, a run out. Runs are kept and never trained twice."""
 
+from fusionlib.training.background import Background
 from fusionlib.training.consistency import Consistency
 from fusionlib.training.labelled_images import scaled
 from fusionlib.training.labelled_source import LabelledSource, labelled_source
@@ -14,7 +15,7 @@ from fusionlib.training.store import Run, open_run, runs
 from fusionlib.training.submitting import submit
 
 __all__ = [
-    "Consistency", "Cost", "LabelledSource", "Plan", "Run", "SegmenterSpec", "Spec",
+    "Background", "Consistency", "Cost", "LabelledSource", "Plan", "Run", "SegmenterSpec", "Spec",
     "labelled_source", "open_run", "plan", "probe", "runs", "scaled", "shown", "submit", "train",
     "train_stack",
 ]  # fmt: skip

@@ -34,6 +34,12 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
     parser.add_argument("--compiled", action="store_true", help="compile the step, see `train`")
     parser.add_argument(
+        "--checkpoint-seconds",
+        type=float,
+        metavar="S",
+        help="between checkpoints, of one training (default: 60)",
+    )
+    parser.add_argument(
         "--probe",
         type=int,
         metavar="N",
@@ -49,7 +55,8 @@ def main(argv: list[str] | None = None) -> int:
             for run in train_stack(specs, given.data, device, given.quiet):
                 print(run.folder)
         else:
-            run = train(specs[0], given.data, device, None, given.quiet, given.compiled)
+            how = (None, given.quiet, given.compiled, given.checkpoint_seconds)
+            run = train(specs[0], given.data, device, *how)
             print(run.folder)
     except FusionError as error:
         print(f"fusionlib: {error}", file=sys.stderr)

@@ -2,23 +2,20 @@
 
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from fusionlib.errors import FusionError
-
-if TYPE_CHECKING:
-    from fusionlib.training.submitting import Job
+from fusionlib.training.job import Job
 
 POLL_SECONDS = 0.5
 
 
 def train_by_ray(
-    jobs: "list[Job]",
+    jobs: list[Job],
     threads: int,
     share: int,
     devices: list[str],
     follow: Callable[[int], None],
-) -> "dict[Job, str]":
+) -> dict[Job, str]:
     """Train each job in a Ray task; job -> why it failed.
 
     Args:
@@ -68,7 +65,7 @@ def train_by_ray(
     return failed
 
 
-def _work(job: "Job", device: str) -> str | None:
+def _work(job: Job, device: str) -> str | None:
     """Train a job in this process; why it failed, or None."""
     from fusionlib.training.recipes import train
     from fusionlib.training.stacked import train_stack

@@ -26,6 +26,7 @@ from fusionlib.pairing import Draw
 from fusionlib.progress import progress
 from fusionlib.training.any_spec import AnySpec
 from fusionlib.training.provenance import provenance
+from fusionlib.training.stops import Stops
 from fusionlib.training.store import Run
 from fusionlib.training.team import Team
 
@@ -90,12 +91,15 @@ class Training(ABC):
         """The network before its first step."""
         return self.spec.network()
 
-    def run_to_end(self, on_snapshot, quiet: bool) -> None:
+    def run_to_end(self, on_snapshot, quiet: bool, seconds: float | None = None) -> None:
         """Step until the spec's last step, with checkpoints and snapshots."""
-        with self.kept(on_snapshot, quiet) as keep:
+        with Stops() as stops, self.kept(on_snapshot, quiet, seconds) as keep:
             while not self.done:
                 self.one_step()
-                keep()
+                stopping = stops.came
+                keep(stopping)
+                if stopping:
+                    stops.act()
 
     @property
     def done(self) -> bool:
@@ -113,24 +117,31 @@ class Training(ABC):
         return self.spec.total_steps if self.over else self.step
 
     @contextmanager
-    def kept(self, on_snapshot, quiet: bool) -> Iterator[Callable[[], None]]:
-        """Gives a function to call after each step, which keeps what is due."""
+    def kept(
+        self, on_snapshot, quiet: bool, seconds: float | None = None
+    ) -> Iterator[Callable[[bool], None]]:
+        """Gives a function to call after each step, which keeps what is due.
+
+        Its argument: whether the process is about to stop, so that a checkpoint
+        is due at once. seconds: between checkpoints.
+        """
+        seconds = CHECKPOINT_SECONDS if seconds is None else seconds
         spec, snapshots = self.spec, set(self.spec.snapshots)
         began = saved = noted = time.monotonic()
         before, record = self.seconds, provenance(self.device)
         quiet = quiet or not self.team.leads
 
-        def keep() -> None:
+        def keep(stopping: bool) -> None:
             nonlocal saved, noted
             bar.update(self.step - bar.n)
             now = time.monotonic()
             self.seconds = before + now - began
             if not self.team.leads:
                 return
-            if now - noted > NOTE_SECONDS:
+            if stopping or now - noted > NOTE_SECONDS:
                 self.run.note_step(self.step)
                 noted = now
-            if self.kept_as in snapshots or now - saved > CHECKPOINT_SECONDS:
+            if stopping or self.kept_as in snapshots or now - saved > seconds:
                 bar.update(0, loss=float(self._fetched()[-1, self.terms.index("total")]))
                 self._checkpoint()
                 saved = now
@@ -267,13 +278,7 @@ class Training(ABC):
         self.kept_step = self.step
 
     def _resume(self) -> None:
-        file = self.run.state_file
-        try:
-            state = torch.load(file, map_location=self.device, weights_only=True)
-        except Exception as error:  # torch raises a kind of its own for each damage
-            raise FusionError(
-                f"{file} can't be read ({str(error).splitlines()[0]}): delete it to train anew."
-            ) from error
+        state = self.run.state(self.device)
         for name, part in self.parts.items():
             part.load_state_dict(state[name])
         torch.set_rng_state(state["random"].cpu())
@@ -294,9 +299,7 @@ class Training(ABC):
 
     def _finish(self, record: dict) -> None:
         # Before the last weights, which say that the run is finished.
-        history = pd.DataFrame(self._fetched(), columns=self.terms)
-        history.insert(0, "epoch", np.arange(self.step) // self.spec.steps_per_epoch + 1)
-        history.insert(0, "step", np.arange(self.step) + 1)
+        history = self.run.table_of(self._fetched(), self.terms)
         write_whole(
             self.run.folder / "history.csv",
             lambda path: history.to_csv(path, index=False, float_format="%.9g"),

@@ -48,11 +48,14 @@ def train(
     on_snapshot: Callable[[Run, int], object] | None = None,
     quiet: bool = False,
     compiled: bool = False,
+    checkpoint_seconds: float | None = None,
 ) -> Run:
     """Train `spec`, or return its run at once if it was trained before.
 
     A training that was killed goes on from its last checkpoint and ends with
     the same weights, bit for bit on the CPU with the same number of threads.
+    One that is asked to stop (Ctrl-C, SIGTERM) ends its step and writes a
+    checkpoint first; asked twice, it stops at once.
 
     Args:
         spec: what to train.
@@ -64,6 +67,8 @@ def train(
         compiled: compile the network and the loss (`torch.compile`; on a GPU
             with CUDA graphs). It changes rounding alone. On a GPU steps get
             shorter; on the CPU they do not, and the first takes a minute.
+        checkpoint_seconds: between checkpoints, besides those of snapshots;
+            None takes a minute.
 
     Under torchrun (`python -m fusionlib.training` does the joining) the
     processes share the spec's shards, and rank 0 alone writes.
@@ -92,7 +97,7 @@ def train(
             base = recipe.load(spec, data, device, quiet or not team.leads)
             training = recipe(run, base, device, team, compiled)
             team.wait()  # all have read the checkpoint before one writes the next
-            training.run_to_end(on_snapshot, quiet)
+            training.run_to_end(on_snapshot, quiet, checkpoint_seconds)
         team.wait()
         if team.leads:
             run.forget_state()

@@ -22,6 +22,7 @@ from fusionlib.training.any_spec import AnySpec
 from fusionlib.training.plain import PlainTraining
 from fusionlib.training.recipes import recipe_of
 from fusionlib.training.spec import Spec
+from fusionlib.training.stops import Stops
 from fusionlib.training.store import Run, open_run
 
 
@@ -63,6 +64,7 @@ def train_stack(
 
 def _to_the_end(trainings: list[PlainTraining], quiet: bool) -> None:
     with ExitStack() as kept:
+        stops = kept.enter_context(Stops())
         keeps = {id(one): kept.enter_context(one.kept(None, quiet)) for one in trainings}
         while left := [one for one in trainings if not one.done]:
             # A shorter one ends earlier. After a kill some may be a checkpoint behind: they
@@ -75,8 +77,11 @@ def _to_the_end(trainings: list[PlainTraining], quiet: bool) -> None:
             stack = Stack(now)
             while now[0].step < until:
                 stack.one_step()
+                stopping = stops.came
                 for one in now:
-                    keeps[id(one)]()
+                    keeps[id(one)](stopping)
+                if stopping:
+                    stops.act()
 
 
 class Stack:

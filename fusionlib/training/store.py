@@ -6,6 +6,8 @@
 - step-000020.safetensors, ...: weights at the steps of `spec.snapshots`
 - state.pt: what a killed training resumes from; gone when finished
 - at: the step that it is at, for other processes to see; gone when finished
+- lock: held by the process that trains it
+- log: what a process that was started for it had to say
 - scores/: metric rows an image, cached by `evaluation`
 - fused/: images that a segmenter was shown, cached by `shown`
 """
@@ -15,7 +17,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+import torch
+from filelock import FileLock, Timeout
 from safetensors.torch import load_file, save
 from torch import nn
 
@@ -67,9 +72,36 @@ class Run:
         """Versions, device, git commit, dates and seconds of the training."""
         return json.loads((self.folder / "provenance.json").read_text())
 
+    @property
+    def busy(self) -> bool:
+        """Whether some process trains it at this moment."""
+        try:
+            with FileLock(self.folder / "lock", timeout=0):
+                return False
+        except Timeout:
+            return True
+
     def history(self) -> pd.DataFrame:
-        """Every loss term at every step: columns step, epoch, terms, total."""
-        return pd.read_csv(self.folder / "history.csv")
+        """Every loss term at every step: columns step, epoch, terms, total.
+
+        Of a training in progress: up to its checkpoint. Before the first one
+        there are no rows, and no terms.
+
+        Raises FusionError for a damaged checkpoint.
+        """
+        # In this order: the checkpoint goes when the whole history is there.
+        if state := self.state():
+            return self.table_of(state["losses"].numpy(), state["terms"])
+        file = self.folder / "history.csv"
+        return pd.read_csv(file) if file.exists() else self.table_of(np.zeros((0, 0)), [])
+
+    def table_of(self, losses: np.ndarray, terms: list[str]) -> pd.DataFrame:
+        """Losses (steps, terms) as `history` returns them."""
+        steps = np.arange(len(losses))
+        table = pd.DataFrame(losses, columns=terms)
+        table.insert(0, "epoch", steps // self.spec.steps_per_epoch + 1)
+        table.insert(0, "step", steps + 1)
+        return table
 
     def weights_file(self, step: int) -> Path:
         """Where the weights after `step` steps are kept."""
@@ -79,6 +111,24 @@ class Run:
     def state_file(self) -> Path:
         """What a killed training resumes from; gone when the run is finished."""
         return self.folder / "state.pt"
+
+    def state(self, device: str | None = None) -> dict | None:
+        """What the checkpoint holds; None where there is none.
+
+        device: where its tensors are needed; None leaves them in the file
+            until they are looked at, for readers of a part.
+
+        Raises FusionError for a damaged file.
+        """
+        file, place = self.state_file, {"map_location": device or "cpu", "mmap": device is None}
+        try:
+            return torch.load(file, weights_only=True, **place)
+        except FileNotFoundError:
+            return None
+        except Exception as error:  # torch raises a kind of its own for each damage
+            raise FusionError(
+                f"{file} can't be read ({str(error).splitlines()[0]}): delete it to train anew."
+            ) from error
 
     @property
     def at(self) -> int:

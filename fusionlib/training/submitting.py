@@ -2,15 +2,12 @@
 
 import os
 import shlex
-import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -21,6 +18,7 @@ from fusionlib.progress import progress
 from fusionlib.settings import store_root
 from fusionlib.training.any_spec import AnySpec
 from fusionlib.training.by_ray import POLL_SECONDS, train_by_ray
+from fusionlib.training.job import Job
 from fusionlib.training.probing import probe
 from fusionlib.training.stacked import check_stackable
 from fusionlib.training.store import Run, open_run
@@ -28,32 +26,6 @@ from fusionlib.training.store import Run, open_run
 ENGINES = ("processes", "ray")
 SPARE = 0.8  # the part of free memory that trainings may take
 MOST_A_GPU = 4  # processes; more only wait for each other
-
-
-@dataclass(frozen=True, eq=False)
-class Job:
-    """What one process trains: a run, or several in a stack."""
-
-    runs: tuple[Run, ...]
-    data: str | None
-    environment: dict[str, str]
-
-    @property
-    def name(self) -> str:
-        """The keys of its runs."""
-        return " ".join(run.key for run in self.runs)
-
-    @property
-    def log(self) -> Path:
-        """Where its process writes."""
-        return self.runs[0].folder / "log"
-
-    def command(self, device: str | None) -> list[str]:
-        """What trains it, in this process's place or by hand."""
-        files = [str(run.folder / "spec.json") for run in self.runs]
-        command = [sys.executable, "-m", "fusionlib.training", *files]
-        command += ["--data", self.data] if self.data else []
-        return [*command, *(["--device", device] if device else [])]
 
 
 def submit(
@@ -201,20 +173,13 @@ def _by_processes(
                 return
             place = free.pop()
             device = devices[place % len(devices)]
-            with job.log.open("wb") as log:
-                process = subprocess.Popen(
-                    [*job.command(device), "--quiet"],
-                    env=os.environ | job.environment,
-                    stdout=subprocess.DEVNULL,
-                    stderr=log,
-                )
-            running[place] = process
+            running[place] = process = job.start(device)
         code = process.wait()
         with lock:
             del running[place]
             free.append(place)
             if code and not stopping.is_set():
-                failed[job] = _reason(code, job.log)
+                failed[job] = job.failure(code)
 
     with ThreadPoolExecutor(workers) as pool:
         try:
@@ -231,15 +196,6 @@ def _by_processes(
     for future in futures:
         future.result()
     return failed
-
-
-def _reason(code: int, log: Path) -> str:
-    if code < 0:
-        name = signal.Signals(-code).name
-        often = ", as a system without free memory does" if name == "SIGKILL" else ""
-        return f"its process was killed ({name}{often})"
-    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    return lines[-1].removeprefix("fusionlib: ") if lines else f"exit code {code}"
 
 
 def _told(failed: dict[Job, str], jobs: int) -> str:

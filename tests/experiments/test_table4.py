@@ -13,7 +13,7 @@ from PIL import Image
 from fusionlib import published
 from fusionlib.data import PairSet
 from fusionlib.data.base import PatchSource, patch_count
-from fusionlib.data.datasets import DATASETS
+from fusionlib.data.datasets import DATASETS, NOT_PASSED_ON
 from fusionlib.errors import FusionError
 from fusionlib.evaluation import METRICS, evaluate
 from fusionlib.experiments import bsp, profile, table4, table4_scores
@@ -207,7 +207,7 @@ def test_pictures_that_may_not_be_passed_on_are_for_a_reader_alone(monkeypatch):
     monkeypatch.setattr(table4, "live_notebook", lambda: True)
     drawn = [(test.dataset, file) for test, _, file in table4.pictures("quick", tests)]
     assert drawn == [kept[0], ("LLVIP", None), *kept[1:]]
-    for name in table4.NOT_SAVED:
+    for name in NOT_PASSED_ON:
         assert "non-commercial" in DATASETS[name].licence
 
 

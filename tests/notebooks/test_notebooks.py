@@ -31,6 +31,7 @@ SCORING = "walkthroughs/how_fusion_is_scored"
 ATTENTION = "walkthroughs/attention_without_queries"
 OWN = "walkthroughs/your_own_images"
 ARCHITECTURES = "walkthroughs/three_architectures"
+WATCH = "walkthroughs/watch_a_training"
 
 
 @pytest.fixture(scope="module")
@@ -553,6 +554,26 @@ def test_architectures_are_those_of_the_networks(folder_of):
     text = (folder / "notebook.ipynb").read_text(encoding="utf-8")
     assert "application/vnd.jupyter.widget" not in text
     assert shown(folder).count("<summary>Answer</summary>") == 5
+
+
+def test_a_watched_training_is_scored_at_every_snapshot_and_a_stop_changes_nothing(root, folder_of):
+    folder = folder_of[WATCH]
+    numbers = record_of(folder)["numbers"]
+    (run,) = record_of(folder)["runs"]
+    history = pd.read_csv(root / "store" / run["key"] / "history.csv")
+    course = pd.read_csv(folder / "course.csv")
+    kept = (root / "store" / run["key"]).glob("step-*.safetensors")
+    assert course["step"].tolist() == sorted(int(file.stem[5:]) for file in kept)
+    assert course["step"].iloc[-1] == run["steps"] == profile("smoke").steps
+    last = history[history["step"] > course["step"].iloc[-2]]
+    assert numbers["loss"][-1] == pytest.approx(last["total"].mean())
+    assert numbers["ssim"] == pytest.approx(course["SSIM"].tolist(), rel=1e-4, abs=1e-6)
+    assert numbers["best"] == course["step"][course["SSIM"].idxmax()]
+    assert numbers["difference"] == 0 < numbers["moved"]
+    text = shown(folder)
+    assert text.count("<summary>Answer</summary>") == 4
+    assert "<b>none at all</b>: the largest difference is 0" in text
+    assert "application/vnd.jupyter.widget" not in (folder / "notebook.ipynb").read_text("utf-8")
 
 
 def test_again_in_the_same_store_trains_nothing(root, folder_of):

@@ -212,6 +212,13 @@ def test_mean_ranks_follow_from_their_metrics():
     assert numbers["MR"].rank().tolist() == numbers["RoR"].tolist()
 
 
+def test_printed_rows_of_models():
+    means = published.means_of("bsp", 4, "bsp-cnn", "lrrnet", "nobody")
+    assert list(means) == ["LLVIP", "MSRS", "RoadScene", "TNO"]
+    assert set(means["LLVIP"]) == {"bsp-cnn", "lrrnet"}
+    assert means["LLVIP"]["lrrnet"]["MI"] == 1.65
+
+
 def test_source_names_the_paper():
     assert "Beyond Strict Pairing" in published.source("bsp")
 

@@ -49,6 +49,15 @@ def test_a_row_for_each_test_set_mode_and_metric_of_the_paper(comparison):
     assert (comparison["images"] == 4).all()
 
 
+def test_printed_numbers_by_test_set_row_and_metric(comparison):
+    printed = report.printed(comparison)
+    assert list(printed) == ["MSRS"]  # the paper has no rendered scenes
+    assert list(printed["MSRS"]) == ["SPTP 150", "UPTP 150", "APTP 15,000"]
+    assert printed["MSRS"]["UPTP 150"] == {"EN": 6.59, "MI": 2.62}
+    values = published.load("bsp", 1).values.query("model == 'bsp-cnn'")
+    assert report.printed(values, "value")["MSRS"]["UPTP 150"]["EN"] == 6.59
+
+
 @pytest.mark.parametrize(
     ("mode", "paper", "ours", "seeds"),
     [("SPTP", 6.54, 6.50, 2), ("UPTP", 6.59, 6.60, 2), ("APTP", 6.58, 6.40, 1)],

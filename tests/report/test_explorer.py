@@ -4,7 +4,6 @@ import time
 from datetime import UTC, datetime
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 from PIL import Image as Picture
@@ -15,7 +14,7 @@ from fusionlib.errors import FusionError
 from fusionlib.evaluation import evaluate
 from fusionlib.losses.bsp import weight
 from fusionlib.models import create_model
-from fusionlib.report.explorer import YOURS, Explorer, Seen, explore
+from fusionlib.report.explorer import YOURS, Explorer, Seen, explore, look_closer
 from fusionlib.report.views import Views
 from fusionlib.training import open_run
 from tests.training.small import go, tiny
@@ -37,7 +36,7 @@ def model():
 
 @pytest.fixture
 def explorer(model):
-    published = {"scenes": {"EN": 6.5, "SSIM": 0.9}}
+    published = {"scenes": {"CNN": {"EN": 6.5, "SSIM": 0.9}, "GAN": {"MI": 2.0}}}
     return Explorer({"scenes": TEST, "more": OTHERS}, {"CNN": model}, published=published)
 
 
@@ -76,6 +75,17 @@ def test_colour_is_scored_in_colour():
     assert found["MI"] == pytest.approx(expected["MI"], rel=1e-6)
 
 
+def test_what_was_scored_for_a_table_is_not_fused_again(monkeypatch):
+    run = go(tiny(steps=1))
+    expected = evaluate(run, TEST, "plain", progress=False).set_index("image")
+    monkeypatch.setattr(type(run), "model", None)
+    views = Views({"CNN": run})
+    for pair in TEST:
+        found = views.scores("CNN", pair, "plain", among=TEST)
+        assert found == expected.loc[pair.name].to_dict()
+    assert views.table(TEST[0], "plain").loc["CNN"].to_dict() == expected.loc["0000D"].to_dict()
+
+
 def test_what_is_not_there_is_refused(model, explorer):
     with pytest.raises(FusionError, match="There is no view 'GAN': choose from infrared"):
         explorer.views.view("GAN", TEST[0])
@@ -96,9 +106,10 @@ def test_what_is_not_there_is_refused(model, explorer):
 
 def test_published_means_stand_below_the_metrics(explorer):
     table = explorer.table()
-    assert table.index.tolist() == ["CNN", "published, mean of the set"]
-    assert table.loc["published, mean of the set", "EN"] == 6.5
-    assert pd.isna(table.loc["published, mean of the set", "MI"])
+    rows = [f"{name}, published mean of the set" for name in ("CNN", "GAN")]
+    assert table.index.tolist() == ["CNN", *rows]
+    assert table.loc[rows, "EN"].tolist() == pytest.approx([6.5, np.nan], nan_ok=True)
+    assert table.loc[rows, "MI"].tolist() == pytest.approx([np.nan, 2.0], nan_ok=True)
     other = Seen("more", "0003N", "infrared", "CNN")
     assert explorer.table(other).index.tolist() == ["CNN"]
 
@@ -142,6 +153,21 @@ def test_without_a_reader_a_figure_is_shown(model, tmp_path, capsys):
     explored = explore({"scenes": TEST}, {"CNN": model}, tmp_path / "static.png")
     assert (tmp_path / "static.png").stat().st_size > 10_000
     assert explored.seen.right == "CNN"
+
+
+def test_below_panels_it_is_for_a_reader_and_for_runs_that_are_here(monkeypatch):
+    run, elsewhere = go(tiny(steps=1)), open_run(tiny(steps=1, seed=1))
+    networks, published = {"SPTP": run, "UPTP": elsewhere}, {"more": {"SPTP": {"EN": 6.0}}}
+    assert look_closer([TEST], networks, "plain") is None  # nobody sits there
+    monkeypatch.setattr("fusionlib.report.explorer.live_notebook", lambda: True)
+    parts = look_closer([TEST], networks, "plain", "bsp", published).widget().parts
+    assert parts["dataset"].options == ("scenes",)
+    assert parts["right"].options[:3] == ("infrared", "visible", "SPTP")
+    assert "UPTP" not in parts["right"].options
+    assert parts["protocol"].value == "plain"
+    # Kept rows made the table: no run is here, and none is trained.
+    assert look_closer([TEST], {"UPTP": elsewhere}) is None
+    assert not elsewhere.steps
 
 
 # --- its menus ----------------------------------------------------------------------------
@@ -189,6 +215,13 @@ def test_pictures_are_saved_where_it_is_said(explorer, tmp_path):
     (file,) = tmp_path.glob("*.png")
     assert file.name == "scenes_0000D_infrared_CNN.png"
     assert str(file) in parts["told"].value
+
+
+def test_pictures_that_may_not_be_passed_on_are_not_saved(model):
+    parts = Explorer({"LLVIP": OTHERS, "scenes": TEST}, {"CNN": model}).widget().parts
+    assert parts["save"].disabled
+    parts["dataset"].value = "scenes"
+    assert not parts["save"].disabled
 
 
 def upload(file):
