@@ -194,7 +194,7 @@ class Explorer:
 def explore(
     scenes: Mapping[str, PairSet],
     networks: Mapping[str, Run | nn.Module],
-    path: Path | None,
+    path: Path | None = None,
     protocol: str = "released",
     convention: str = "bsp",
     published: Published | None = None,
