@@ -3,7 +3,8 @@
 import nbformat
 import pytest
 
-from tests.browser.lab import browser, chromium, lab, run_all_cells
+from fusionlib.doctor import chromium
+from tests.browser.lab import browser, lab, run_all_cells
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
