@@ -27,11 +27,8 @@ def pairing_matrix(base: Base, caption: str = "", shown: int = 5) -> Figure:
     """
     set_style()
     ir, vi = base.ir.numpy(), base.vi.numpy()
-    count = min(len(ir), len(vi))
-    contrast = ir[:count].std(axis=(1, 2)) * vi[:count].std(axis=(1, 2))
-    parts = np.array_split(np.arange(count), min(shown, count))
-    chosen = [part[contrast[part].argmax()] for part in parts]
-    ir, vi = _stretched(ir[chosen]), _stretched(vi[chosen])
+    count, chosen = min(len(ir), len(vi)), telling_patches(base, shown)
+    ir, vi = stretched(ir[chosen]), stretched(vi[chosen])
     side = len(chosen) + 1
     figure = plt.figure(figsize=(10, 5.2), layout="constrained")
     left, right = figure.subfigures(1, 2, width_ratios=(5, 4))
@@ -61,9 +58,19 @@ def pairing_matrix(base: Base, caption: str = "", shown: int = 5) -> Figure:
     return figure
 
 
-def _stretched(patches: np.ndarray) -> np.ndarray:
+def telling_patches(base: Base, shown: int) -> list[int]:
+    """Of so many equal parts of the base, the patch with most contrast in both images."""
+    ir, vi = base.ir.numpy(), base.vi.numpy()
+    count = min(len(ir), len(vi))
+    contrast = ir[:count].std(axis=(1, 2)) * vi[:count].std(axis=(1, 2))
+    parts = np.array_split(np.arange(count), min(shown, count))
+    return [int(part[contrast[part].argmax()]) for part in parts]
+
+
+def stretched(patches: np.ndarray) -> np.ndarray:
+    """Patches (n, P, P), each with its own grey levels spread over [0, 1]."""
     low, high = np.percentile(patches, (1, 99), axis=(1, 2), keepdims=True)
-    return ((patches - low) / np.maximum(high - low, 1)).clip(0, 1)
+    return ((patches - low) / np.maximum(high - low, 1e-8)).clip(0, 1)
 
 
 def _counts(figure, count: int) -> None:

@@ -32,6 +32,8 @@ ATTENTION = "walkthroughs/attention_without_queries"
 OWN = "walkthroughs/your_own_images"
 ARCHITECTURES = "walkthroughs/three_architectures"
 WATCH = "walkthroughs/watch_a_training"
+PAIRS = "walkthroughs/why_pairs_need_not_match"
+LOSS = "walkthroughs/the_adaptive_loss"
 
 
 @pytest.fixture(scope="module")
@@ -574,6 +576,79 @@ def test_a_watched_training_is_scored_at_every_snapshot_and_a_stop_changes_nothi
     assert text.count("<summary>Answer</summary>") == 4
     assert "<b>none at all</b>: the largest difference is 0" in text
     assert "application/vnd.jupyter.widget" not in (folder / "notebook.ipynb").read_text("utf-8")
+
+
+def test_pairs_need_not_match(folder_of):
+    folder = folder_of[PAIRS]
+    record = record_of(folder)
+    numbers = record["numbers"]
+    assert numbers["pull"]["measured"] == pytest.approx(numbers["pull"]["promised"], rel=0.05)
+    assert numbers["to the brighter"] > 0.99
+    # Mismatched meetings rest as low as matching ones, and keep as much of both.
+    assert numbers["rest"]["mismatched"] == pytest.approx(numbers["rest"]["matching"], rel=0.25)
+    for share in ("visible brightness", "visible edges", "infrared edges"):
+        assert numbers["kept"]["mismatched"][share] > 0.6
+    starts = pd.read_csv(folder / "starts.csv").set_index("start")
+    near = starts[starts["rest"] < 2 * starts["rest"].min()]
+    assert len(near) >= 4
+    assert near["levels"].max() < 6
+    scores = pd.read_csv(folder / "scores.csv")
+    assert scores["SSIM"].notna().all()
+    means = scores.groupby(["pairing", "seed"])["SSIM"].mean().groupby("pairing").mean()
+    assert numbers["trained"] == pytest.approx(means.to_dict(), abs=1e-4)
+    assert means[["strict", "unpaired"]].min() > 0.6
+    terms = pd.read_csv(folder / "terms.csv")
+    told = " ".join(f"{row.ir}-{row.vi}" for row in terms.itertuples())
+    assert record["parameters"]["pairs"] == told
+    parts = terms[["intensity", "gradient", "ssim"]].sum(axis=1)
+    assert parts.to_numpy() == pytest.approx(terms["total"].to_numpy(), abs=1e-5)
+
+
+def test_a_pairing_may_be_given_without_clicks(root):
+    (outcome,) = reproduce(
+        [PAIRS],
+        profile="smoke",
+        overrides={"pairs": "0-1 2-2", "steps": 2, "seeds": 1},
+        results=root / "own pairing",
+    )
+    assert outcome.ok, digest([outcome])
+    terms = pd.read_csv(outcome.folder / "terms.csv")
+    assert terms[["ir", "vi"]].to_numpy().tolist() == [[0, 1], [2, 2]]
+
+
+def test_the_adaptive_loss_adds_up(folder_of):
+    folder = folder_of[LOSS]
+    numbers = record_of(folder)["numbers"]
+    row = numbers["pixel"]["intensity"]
+    a, b = row["infrared"], row["visible"]
+    assert row["mixture"] == pytest.approx((a * a + b * b) / (a + b), rel=1e-4)
+    assert row["residual"] == pytest.approx(abs(row["fused"] - row["mixture"]), abs=1e-6)
+    for side, lowest in numbers["lowest"].items():
+        assert lowest["intensity"] == pytest.approx(lowest["closed form"], abs=2e-3), side
+    assert numbers["lowest"]["1"]["closed form"] == pytest.approx(row["mixture"])
+    assert numbers["slopes"]["intensity"] == pytest.approx(1, abs=0.01)
+    for name, value in numbers["dip"].items():
+        assert numbers["dip found"][name] == pytest.approx(value, abs=2e-3)
+    moves = pd.read_csv(folder / "moves.csv").set_index("infrared")["intensity"]
+    for level, lowest in moves.items():
+        assert lowest == pytest.approx((level**2 + b * b) / (level + b), abs=1e-4)
+    batch = numbers["shares"].pop("as one batch")
+    alone = [scene["share"] for scene in numbers["shares"].values()]
+    assert min(alone) < batch["share"] < max(alone)
+    # As printed, Eq. 4 hardly trains a network from random weights.
+    trained = numbers["trained"]
+    assert trained["released"]["mean"] > trained["paper"]["mean"] + 0.3
+
+
+@pytest.mark.parametrize(("name", "questions"), [(PAIRS, 4), (LOSS, 5)])
+def test_walkthroughs_of_the_loss_are_static_without_a_reader(folder_of, name, questions):
+    text = shown(folder_of[name])
+    whole = (folder_of[name] / "notebook.ipynb").read_text(encoding="utf-8")
+    assert "application/vnd.jupyter.widget" not in whole
+    assert text.count("<summary>Answer</summary>") == questions
+    code = {PAIRS: ("def pull(", "def descend(", "def learn("),
+            LOSS: ("def weight(", "def mix(", "def ssim_term(")}  # fmt: skip
+    assert all(part in text for part in code[name])
 
 
 def test_again_in_the_same_store_trains_nothing(root, folder_of):
