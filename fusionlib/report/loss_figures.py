@@ -28,7 +28,7 @@ def maps_figure(maps: dict[str, TermMaps], caption: str = "") -> Figure:
     """
     set_style()
     height, width = next(iter(maps.values())).fused.shape[-2:]
-    size = (12, 0.5 + len(maps) * (2.7 * height / width + 0.35))
+    size = (10, 0.5 + len(maps) * (2.2 * height / width + 0.35))
     figure, axes = plt.subplots(len(maps), 4, figsize=size, squeeze=False, layout="constrained")
     shares = plt.get_cmap("RdBu_r").with_extremes(under="black", over="#ffd000")
     for line, (term, m) in zip(axes, maps.items(), strict=True):
