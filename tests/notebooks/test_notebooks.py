@@ -595,7 +595,9 @@ def test_pairs_need_not_match(folder_of):
     scores = pd.read_csv(folder / "scores.csv")
     assert scores["SSIM"].notna().all()
     means = scores.groupby(["pairing", "seed"])["SSIM"].mean().groupby("pairing").mean()
+    mixture = numbers["trained"].pop("mixture")
     assert numbers["trained"] == pytest.approx(means.to_dict(), abs=1e-4)
+    assert 0.8 < mixture < 1.2
     assert means[["strict", "unpaired"]].min() > 0.6
     terms = pd.read_csv(folder / "terms.csv")
     told = " ".join(f"{row.ir}-{row.vi}" for row in terms.itertuples())
