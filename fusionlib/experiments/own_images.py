@@ -13,6 +13,7 @@ from fusionlib.data import PairSet, open_pairs
 from fusionlib.data.base import patch_count, patch_source
 from fusionlib.data.pairs import FilePair
 from fusionlib.errors import FusionError
+from fusionlib.experiments.profiles import profile
 from fusionlib.pairing import relation_size
 from fusionlib.training import Spec
 
@@ -49,9 +50,7 @@ OWN_SIZES = {
 
 def own_sizes(name: str) -> OwnSizes:
     """The sizes of a profile by name; FusionError for another name."""
-    if name not in OWN_SIZES:
-        raise FusionError(f"profile is one of {', '.join(OWN_SIZES)}, not {name!r}.")
-    return OWN_SIZES[name]
+    return OWN_SIZES[profile(name).name]
 
 
 def folders(name: str, infrared: str, visible: str, work: Path) -> tuple[Path, Path]:

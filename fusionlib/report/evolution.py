@@ -13,10 +13,10 @@ from torch import Tensor
 from fusionlib.errors import FusionError
 from fusionlib.files import write_whole
 from fusionlib.images import to_uint8
-from fusionlib.progress import live_notebook
+from fusionlib.report.live import live_or_still
 from fusionlib.report.panels import smaller
 from fusionlib.report.record import stand_in
-from fusionlib.report.style import save_figure, set_caption, set_style
+from fusionlib.report.style import set_caption, set_style
 
 Films = Mapping[str, Mapping[int, Tensor]]  # name -> step -> (1, H, W)
 WIDTH = 320  # of a picture, in pixels
@@ -56,11 +56,11 @@ def browse_evolution(films: Films, caption: str, path: Path) -> Figure | Picture
     """
     if not films:
         return stand_in(path, "the film")
-    grid = save_figure(evolution_grid(films, caption), path)
-    if not live_notebook():
-        return grid
+    return live_or_still(evolution_grid(films, caption), path, lambda: _controls(films, caption))
+
+
+def _controls(films: Films, caption: str):
     import ipywidgets
-    from IPython.display import display
 
     frames = _frames(films, caption)
     shown = ipywidgets.Image(format="png")
@@ -71,8 +71,7 @@ def browse_evolution(films: Films, caption: str, path: Path) -> Figure | Picture
 
     slider.observe(show, "value")
     show({"new": slider.value})
-    display(ipywidgets.VBox([slider, shown]))
-    return None
+    return ipywidgets.VBox([slider, shown])
 
 
 def evolution_film(films: Films, caption: str, path: Path, milliseconds: int = 700) -> None:

@@ -7,7 +7,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import torch
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure, FigureBase
 from matplotlib.patches import Rectangle
 from PIL import Image
@@ -19,7 +18,7 @@ from fusionlib.report import loss_pixel
 from fusionlib.report.loss_maps import pixel_table, term_maps
 from fusionlib.report.loss_pixel import PAPER, Place
 from fusionlib.report.panels import pixels, telling_boxes
-from fusionlib.report.style import set_caption, set_style
+from fusionlib.report.style import png_of, set_caption, set_style
 
 SIDES = (1, 3, 7, 15)  # of the square that moves as one
 AROUND = 16  # pixels on each side that the enlargements show
@@ -130,10 +129,7 @@ class LossBoard:
             self._board = _Board(Figure(figsize=(7.6, 4.9), dpi=100))
             set_caption(self._board.figure, self.caption)
         self._board.show(self)
-        content = io.BytesIO()
-        canvas = FigureCanvasAgg(self._board.figure)
-        canvas.print_png(content, pil_kwargs={"compress_level": 1})
-        return content.getvalue()
+        return png_of(self._board.figure)
 
     def scene_png(self, name: str) -> bytes:
         """The whole "infrared", "visible" or "fused" image, dark ones brightened."""

@@ -4,9 +4,8 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from fusionlib.progress import live_notebook
+from fusionlib.report.live import live_or_still
 from fusionlib.report.loss_board import SIDES, LossBoard
-from fusionlib.report.style import save_figure
 
 STEP = 0.02  # of the infrared slider, in grey levels from 0 to 1
 
@@ -15,16 +14,10 @@ def play(board: LossBoard, path: Path | None) -> Figure | None:
     """Show a board to be moved; keep its beginning in `path`.
 
     In a live notebook a click chooses the pixel, sliders the square that moves
-    as one and the infrared level there; `board.place` follows. Elsewhere they
-    would be dead: there the figure of the board is returned.
+    as one and the infrared level there; `board.place` follows. See
+    `live_or_still`.
     """
-    first = save_figure(board.figure(), path)
-    if not live_notebook():
-        return first
-    from IPython.display import display
-
-    display(_controls(board))
-    return None
+    return live_or_still(board.figure(), path, lambda: _controls(board))
 
 
 def _controls(board: LossBoard):

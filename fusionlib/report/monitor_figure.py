@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from fusionlib.report.curves import smooth
-from fusionlib.report.panels import smaller
+from fusionlib.report.panels import array_of, smaller
 from fusionlib.report.style import set_caption
 
 WIDTH, CURVES = 10.0, 3.0  # inches, of the figure and of the curves' height
@@ -78,5 +78,4 @@ def _losses(axis, history: pd.DataFrame) -> None:
 
 
 def _image(axis, image: Tensor) -> None:
-    values = image.expand(3, -1, -1).permute(1, 2, 0).clamp(0, 1).numpy()
-    axis.imshow(smaller(values, 320))
+    axis.imshow(smaller(array_of(image), 320), cmap="gray", vmin=0, vmax=1)

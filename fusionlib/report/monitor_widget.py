@@ -2,17 +2,15 @@
 
 import base64
 import html
-import io
 import threading
 from pathlib import Path
 
 import ipywidgets
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from fusionlib.errors import FusionError
 from fusionlib.report.monitor import Moment, Monitor, look
-from fusionlib.report.style import save_figure
+from fusionlib.report.style import png_of, save_figure
 from fusionlib.report.teaching import WRONG
 
 POLL_SECONDS = 1.0
@@ -90,11 +88,8 @@ def _coloured(text: str, wrong: bool) -> str:
 
 def _as_html(figure: Figure, words: str) -> str:
     """The figure as an image with a text for those who cannot see it."""
-    content = io.BytesIO()
-    canvas = FigureCanvasAgg(figure)
-    canvas.print_png(content, pil_kwargs={"compress_level": 1})
-    width, height = canvas.get_width_height()
-    code = base64.b64encode(content.getvalue()).decode()
+    code = base64.b64encode(png_of(figure)).decode()
+    width, height = figure.canvas.get_width_height()
     # Its size is told, so that the page does not jump while the next one loads.
     return (
         f'<img alt="{html.escape(words)}" width="{width}" height="{height}"'

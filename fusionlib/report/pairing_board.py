@@ -5,7 +5,6 @@ from collections.abc import Iterable
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure, FigureBase
 from matplotlib.patches import Rectangle
 from PIL import Image
@@ -14,7 +13,7 @@ from fusionlib.errors import FusionError
 from fusionlib.pairing import PARADIGMS
 from fusionlib.report.pairing_figure import stretched
 from fusionlib.report.pairing_pull import TERMS, Meetings
-from fusionlib.report.style import PARADIGM_COLOURS, set_caption, set_style
+from fusionlib.report.style import PARADIGM_COLOURS, png_of, set_caption, set_style
 
 TERM_GREYS = dict(zip(TERMS, ("0.25", "0.55", "0.8"), strict=True))
 VIEWS = ("infrared", "visible", "pull on their mean", "where it rests")
@@ -104,11 +103,7 @@ class Pairing:
             self._board = _Board(Figure(figsize=(6.6, 4.5), dpi=110), self.meetings)
             set_caption(self._board.figure, self.caption)
         self._board.show(self.pairs, self.looked)
-        content = io.BytesIO()
-        # Hardly compressed: the way to the browser is short, and the reader waits.
-        canvas = FigureCanvasAgg(self._board.figure)
-        canvas.print_png(content, pil_kwargs={"compress_level": 1})
-        return content.getvalue()
+        return png_of(self._board.figure)
 
     def sprite_png(self) -> bytes:
         """`sprite`, for the widget."""

@@ -5,25 +5,18 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from fusionlib.pairing import RELATIONS, Draw
-from fusionlib.progress import live_notebook
+from fusionlib.report.live import live_or_still
 from fusionlib.report.pairing_board import Pairing
-from fusionlib.report.style import save_figure
 
 
 def play(pairing: Pairing, path: Path | None) -> Figure | None:
     """Show a pairing to be changed by clicks; keep its beginning in `path`.
 
     In a live notebook `pairing.pairs` follows the reader: a click on a cell
-    lets two patches meet or parts them, and buttons draw anew. Elsewhere cells
-    would be dead: there the figure of the pairing is returned.
+    lets two patches meet or parts them, and buttons draw anew. See
+    `live_or_still`.
     """
-    first = save_figure(pairing.figure(), path)
-    if not live_notebook():
-        return first
-    from IPython.display import display
-
-    display(_controls(pairing))
-    return None
+    return live_or_still(pairing.figure(), path, lambda: _controls(pairing))
 
 
 def _controls(pairing: Pairing):

@@ -45,7 +45,7 @@ def panels(
     if not images:
         raise FusionError("There is no image to show: see what failed before.")
     set_style()
-    shown = {name: _array(image) for name, image in images.items()}
+    shown = {name: array_of(image) for name, image in images.items()}
     height, full_width = next(iter(shown.values())).shape[:2]
     columns = min(columns, len(shown))
     lines = -(-len(shown) // columns)
@@ -89,7 +89,7 @@ def telling_boxes(ir: Tensor, vi: Tensor, side: float = 0.22) -> tuple[Box, Box]
         ir, vi: (1, H, W) in [0, 1].
         side: of the boxes, as a fraction of the image's height.
     """
-    warm, seen = _array(ir), _array(vi)
+    warm, seen = array_of(ir), array_of(vi)
     thermal, texture = warm * np.maximum(warm - seen, 0), sobel(seen)
     size = max(4, round(side * thermal.shape[0]))
     first = _best_box(gaussian(thermal, size / 3), size, None)
@@ -159,14 +159,15 @@ def patch_grid(ir: Tensor, vi: Tensor, titles: tuple[str, ...], caption: str) ->
     figure, axes = plt.subplots(2, len(ir), figsize=(1.25 * len(ir), 2.95), squeeze=False)
     for column, title in enumerate(titles):
         for axis, patch in zip(axes[:, column], (ir[column], vi[column]), strict=True):
-            _draw(axis, _array(patch))
+            _draw(axis, array_of(patch))
         axes[0, column].set_title(title, fontsize="x-small", pad=3)
     figure.subplots_adjust(0, 0.08, 1, 0.93, wspace=0.04, hspace=0.04)
     figure.text(0.5, 0, caption, ha="center", fontsize="small")
     return figure
 
 
-def _array(image: Tensor) -> np.ndarray:
+def array_of(image: Tensor) -> np.ndarray:
+    """An image (1 or 3, H, W) in [0, 1] as matplotlib draws it: (H, W) or (H, W, 3)."""
     array = image.detach().cpu().float().clamp(0, 1).numpy()
     return array[0] if len(array) == 1 else array.transpose(1, 2, 0)
 

@@ -1,23 +1,21 @@
 """A slider over disturbances: the image at the left, all metrics at the right."""
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
 from fusionlib.data import Pair
 from fusionlib.images import to_uint8
-from fusionlib.progress import live_notebook
+from fusionlib.report.live import live_or_still
 from fusionlib.report.panels import BOX_COLOURS, Box, pixels
 from fusionlib.report.scoring import DISTURBANCES, MOVES, disturb
 from fusionlib.report.scoring_figures import BETTER, CUT, WORSE, show_levels, small, with_arrow
-from fusionlib.report.style import save_figure, set_style
+from fusionlib.report.style import png_of, set_style
 
 UNMOVED = "0.6"
 
@@ -99,11 +97,7 @@ class Board:
 
     def png(self, name: str, strength: float) -> bytes:
         """`move`, drawn: the bytes of a PNG."""
-        content = io.BytesIO()
-        # Hardly compressed: the way to the browser is short, and the reader waits.
-        canvas = FigureCanvasAgg(self.move(name, strength))
-        canvas.print_png(content, pil_kwargs={"compress_level": 1})
-        return content.getvalue()
+        return png_of(self.move(name, strength))
 
     def _views(self, image: Tensor) -> list[np.ndarray]:
         levels = to_uint8(image)[0, 0]
@@ -113,14 +107,15 @@ class Board:
 def play(board: Board, path: Path, name: str = "noise", strength: float = 10) -> Figure | None:
     """Let the reader move a slider over disturbances; keep one position in `path`.
 
-    In a live notebook a menu and a slider stand above the board. Elsewhere they
-    would be dead: there the board is returned as it is saved.
+    In a live notebook a menu and a slider stand above the board, see
+    `live_or_still`.
     """
-    first = save_figure(board.move(name, strength), path)
-    if not live_notebook():
-        return first
+    still = board.move(name, strength)
+    return live_or_still(still, path, lambda: _controls(board, name, strength))
+
+
+def _controls(board: Board, name: str, strength: float):
     import ipywidgets
-    from IPython.display import display
 
     menu = ipywidgets.Dropdown(options=list(DISTURBANCES), value=name, description="disturbance")
     slider = ipywidgets.SelectionSlider(
@@ -142,8 +137,7 @@ def play(board: Board, path: Path, name: str = "noise", strength: float = 10) ->
 
     menu.observe(choose, "value")
     slider.observe(draw, "value")
-    display(ipywidgets.VBox([ipywidgets.HBox([menu, slider]), shown]))
-    return None
+    return ipywidgets.VBox([ipywidgets.HBox([menu, slider]), shown])
 
 
 def _crop(box: Box, height: int, width: int) -> tuple[slice, slice]:

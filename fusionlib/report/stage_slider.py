@@ -1,20 +1,19 @@
 """A slider over the stages of networks: some of a stage's maps, and its receptive fields."""
 
-import io
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import torch
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 from fusionlib.data import Pair
 from fusionlib.models.receptive import extent, side_of
 from fusionlib.models.stages import Stage, tapped
-from fusionlib.progress import live_notebook, progress
+from fusionlib.progress import progress
+from fusionlib.report.live import live_or_still
 from fusionlib.report.receptive_figure import draw_channels, draw_field
-from fusionlib.report.style import save_figure, set_caption, set_style
+from fusionlib.report.style import png_of, set_caption, set_style
 
 
 def maps_of(network: nn.Module, pair: Pair) -> dict[str, Tensor]:
@@ -57,18 +56,19 @@ def play_stages(
     draw: Callable[[str, str], Figure],
     grid: Figure,
     path: Path,
-):
+) -> Figure | None:
     """A menu of networks and a slider over their stages in a live notebook; `grid` elsewhere.
 
     Args:
         networks, stages: names; each network has all stages.
         draw: makes the figure of a network's stage. All are drawn before the
             slider appears, so that it answers at once.
-        grid: what stands where a slider would be dead; kept in `path`.
+        grid, path: as `live_or_still`.
     """
-    save_figure(grid, path)
-    if not live_notebook():
-        return grid
+    return live_or_still(grid, path, lambda: _controls(networks, stages, draw))
+
+
+def _controls(networks: Sequence[str], stages: Sequence[str], draw: Callable[[str, str], Figure]):
     import ipywidgets
 
     pictures = {
@@ -88,10 +88,3 @@ def play_stages(
         control.observe(show, "value")
     show()
     return ipywidgets.VBox([ipywidgets.HBox([menu, slider]), shown])
-
-
-def png_of(figure: Figure) -> bytes:
-    """A figure, drawn."""
-    content = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(content, pil_kwargs={"compress_level": 1})
-    return content.getvalue()

@@ -11,7 +11,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import nbformat
+import pytest
 from playwright.sync_api import Page, TimeoutError, sync_playwright
+
+from fusionlib.doctor import chromium
 
 PATIENCE = 120  # seconds, for a busy machine
 # What JupyterLab itself says, whatever notebook is open.
@@ -86,3 +90,35 @@ def run_all_cells(page: Page) -> None:
     page.locator(".jp-Notebook-ExecutionIndicator[data-status='idle']").first.wait_for()
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+
+
+@contextmanager
+def opened(folder: Path, *cells: str) -> Iterator[Page]:
+    """A notebook of these cells, run in JupyterLab on a folder; skips without a browser.
+
+    The page's `errors` are those that its console has told.
+    """
+    executable = chromium()
+    if executable is None:
+        pytest.skip("there is no Chromium: install it, or name it in CHROMIUM")
+    notebook = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(cell.strip()) for cell in cells]
+    )
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
+    nbformat.write(notebook, folder / "opened.ipynb")
+    with lab(folder) as address, browser(executable) as (page, errors):
+        page.goto(address.format("opened.ipynb"))
+        run_all_cells(page)
+        page.errors = errors
+        yield page
+
+
+def drag(page: Page, start: tuple[float, float], end: tuple[float, float]) -> None:
+    """Drag the mouse over an explorer's scene, between places in shares of its sides."""
+    area = page.locator(".fusionlib-scene").bounding_box()
+    points = [(area["x"] + x * area["width"], area["y"] + y * area["height"])
+              for x, y in (start, end)]  # fmt: skip
+    page.mouse.move(*points[0])
+    page.mouse.down()
+    page.mouse.move(*points[1], steps=4)
+    page.mouse.up()

@@ -10,12 +10,10 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-import nbformat
 from PIL import Image
 from playwright.sync_api import Page, TimeoutError
 
-from fusionlib.doctor import chromium
-from tests.browser.lab import browser, lab, run_all_cells
+from tests.browser.lab import drag, opened
 
 FOLDER = Path(__file__).parents[2] / "results" / "screens"
 WIDTH = 1100  # pixels
@@ -23,10 +21,11 @@ WIDTH = 1100  # pixels
 EXPLORER = """
 from fusionlib import report
 from fusionlib.data import open_pairs
+from fusionlib.errors import FusionError
 from fusionlib.models import load_trained
 try:
     test = {"MSRS": open_pairs("MSRS", "test", names=["00004N", "00878N"])}
-except Exception:
+except FusionError:
     test = {"scenes": open_pairs("scenes", "test", names=["0001N", "0000D"])}
 networks = {"CNN": load_trained("bsp-cnn"), "Transformer": load_trained("bsp-transformer")}
 explorer = report.explore(test, networks)
@@ -42,14 +41,9 @@ monitor = report.monitor(spec, test, None)
 
 
 def explorer(page: Page) -> None:
-    """The curtain at a third."""
+    """The curtain left of the middle."""
     page.locator(".fusionlib-explorer[data-left][data-right]").wait_for()
-    area = page.locator(".fusionlib-scene").bounding_box()
-    middle = area["y"] + area["height"] / 2
-    page.mouse.move(area["x"] + area["width"] / 2, middle)
-    page.mouse.down()
-    page.mouse.move(area["x"] + 0.4 * area["width"], middle, steps=4)
-    page.mouse.up()
+    drag(page, (0.5, 0.5), (0.4, 0.5))
 
 
 def monitor(page: Page) -> None:
@@ -63,26 +57,18 @@ STATES = {"explorer": (EXPLORER, explorer), "monitor": (MONITOR, monitor)}
 
 def take(names: list[str]) -> None:
     """Write the screenshots of these names; all without a name."""
-    executable = chromium()
     for name in names or STATES:
         code, play = STATES[name]
-        with tempfile.TemporaryDirectory() as made:
-            folder = Path(made)
-            os.environ["FUSIONLIB_STORE"] = str(folder / "store")
-            notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code.strip())])
-            notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
-            nbformat.write(notebook, folder / f"{name}.ipynb")
-            with lab(folder) as address, browser(executable) as (page, _):
-                page.goto(address.format(f"{name}.ipynb"))
-                run_all_cells(page)
+        file = FOLDER / f"{name}.png"
+        with tempfile.TemporaryDirectory() as folder:
+            os.environ["FUSIONLIB_STORE"] = f"{folder}/store"
+            with opened(Path(folder), code) as page:
                 play(page)
                 with suppress(TimeoutError):  # JupyterLab asks whether it may bring news
                     page.get_by_role("button", name="No", exact=True).click(timeout=5000)
                 page.wait_for_timeout(1500)  # until what follows is drawn
-                output = page.locator(".jp-Cell-outputArea").first
                 FOLDER.mkdir(parents=True, exist_ok=True)
-                file = FOLDER / f"{name}.png"
-                output.screenshot(path=file)
+                page.locator(".jp-Cell-outputArea").first.screenshot(path=file)
         with Image.open(file) as picture:
             height = round(picture.height * WIDTH / picture.width)
             small = picture.convert("RGB").resize((WIDTH, height), Image.Resampling.LANCZOS)

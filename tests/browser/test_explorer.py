@@ -1,10 +1,8 @@
 """The explorer as a reader meets it: JupyterLab in a real browser."""
 
-import nbformat
 import pytest
 
-from fusionlib.doctor import chromium
-from tests.browser.lab import browser, lab, run_all_cells
+from tests.browser.lab import drag, opened
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -19,33 +17,13 @@ explorer = report.explore({"scenes": test}, {"CNN": load_trained("bsp-cnn")}, No
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
-    executable = chromium()
-    if executable is None:
-        pytest.skip("there is no Chromium: install it, or name it in CHROMIUM")
-    folder = tmp_path_factory.mktemp("lab")
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(CODE.strip())])
-    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
-    nbformat.write(notebook, folder / "explore.ipynb")
-    with lab(folder) as address, browser(executable) as (page, errors):
-        page.goto(address.format("explore.ipynb"))
-        run_all_cells(page)
+    with opened(tmp_path_factory.mktemp("lab"), CODE) as page:
         page.locator(".fusionlib-explorer[data-left][data-right]").wait_for()
-        page.errors = errors
         yield page
 
 
 def source(page, side):
     return page.locator(f"img.fusionlib-{side}").get_attribute("src")
-
-
-def drag(page, start, end):
-    area = page.locator(".fusionlib-scene").bounding_box()
-    points = [(area["x"] + x * area["width"], area["y"] + y * area["height"])
-              for x, y in (start, end)]  # fmt: skip
-    page.mouse.move(*points[0])
-    page.mouse.down()
-    page.mouse.move(*points[1], steps=4)
-    page.mouse.up()
 
 
 def test_both_images_are_there(page):

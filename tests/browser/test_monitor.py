@@ -1,10 +1,8 @@
 """The monitor as a reader meets it: a training started, stopped and resumed in JupyterLab."""
 
-import nbformat
 import pytest
 
-from fusionlib.doctor import chromium
-from tests.browser.lab import browser, lab, run_all_cells
+from tests.browser.lab import opened
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
@@ -24,19 +22,10 @@ monitor = report.monitor(spec, test, None)
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
-    executable = chromium()
-    if executable is None:
-        pytest.skip("there is no Chromium: install it, or name it in CHROMIUM")
     folder = tmp_path_factory.mktemp("lab")
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(CODE.strip())])
-    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
-    nbformat.write(notebook, folder / "watch.ipynb")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FUSIONLIB_STORE", str(folder / "store"))
-        with lab(folder) as address, browser(executable) as (page, errors):
-            page.goto(address.format("watch.ipynb"))
-            run_all_cells(page)
-            page.errors = errors
+        with opened(folder, CODE) as page:
             yield page
 
 

@@ -3,12 +3,10 @@
 import re
 from pathlib import Path
 
-import nbformat
 import pytest
 
 from fusionlib.data import open_pairs
-from fusionlib.doctor import chromium
-from tests.browser.lab import browser, lab, run_all_cells
+from tests.browser.lab import drag, opened
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -23,27 +21,13 @@ def lines_of_readme():
 
 
 def test_ones_own_pair_lies_under_the_curtain(tmp_path):
-    executable = chromium()
-    if executable is None:
-        pytest.skip("there is no Chromium: install it, or name it in CHROMIUM")
     pairs = open_pairs("scenes", "test", names=["0003N"], size=(120, 160))
     for folder, made in zip(("infrared", "visible"), pairs.write(tmp_path / "made"), strict=True):
         Path(made).rename(tmp_path / folder)
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(lines_of_readme())])
-    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
-    nbformat.write(notebook, tmp_path / "mine.ipynb")
-    with lab(tmp_path) as address, browser(executable) as (page, errors):
-        page.goto(address.format("mine.ipynb"))
-        run_all_cells(page)
+    with opened(tmp_path, lines_of_readme()) as page:
         page.locator(".fusionlib-explorer[data-left][data-right]").wait_for()
         image = page.locator("img.fusionlib-left")
         assert image.get_attribute("alt") == "infrared of mine 0003N"
-        area = page.locator(".fusionlib-scene").bounding_box()
-        middle = area["y"] + area["height"] / 2
-        page.mouse.move(area["x"] + area["width"] / 2, middle)
-        page.mouse.down()
-        page.mouse.move(area["x"] + 0.25 * area["width"], middle, steps=4)
-        page.mouse.up()
-        handle = page.locator(".fusionlib-handle")
-        assert handle.get_attribute("aria-valuenow") == "25"
-        assert errors == []
+        drag(page, (0.5, 0.5), (0.25, 0.5))
+        assert page.locator(".fusionlib-handle").get_attribute("aria-valuenow") == "25"
+        assert page.errors == []

@@ -1,10 +1,8 @@
 """The grid of pairs and the picture to point at, as a reader meets them: in a real browser."""
 
-import nbformat
 import pytest
 
-from fusionlib.doctor import chromium
-from tests.browser.lab import browser, lab, run_all_cells
+from tests.browser.lab import opened
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -28,21 +26,9 @@ loss_play.play(board, None)
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
-    executable = chromium()
-    if executable is None:
-        pytest.skip("there is no Chromium: install it, or name it in CHROMIUM")
-    folder = tmp_path_factory.mktemp("lab")
-    notebook = nbformat.v4.new_notebook(
-        cells=[nbformat.v4.new_code_cell(code.strip()) for code in CODE]
-    )
-    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
-    nbformat.write(notebook, folder / "pairs.ipynb")
-    with lab(folder) as address, browser(executable) as (page, errors):
-        page.goto(address.format("pairs.ipynb"))
-        run_all_cells(page)
+    with opened(tmp_path_factory.mktemp("lab"), *CODE) as page:
         page.locator(".fusionlib-pairing").wait_for()
         page.locator(".fusionlib-picker img").wait_for()
-        page.errors = errors
         yield page
 
 

@@ -77,7 +77,7 @@ def test_without_a_reader_the_grid_stands_for_the_slider(inside, tmp_path):
 
 def test_the_slider_shows_what_was_drawn_before(inside, tmp_path, monkeypatch):
     found, local, field = inside
-    monkeypatch.setattr(stage_slider, "live_notebook", lambda: True)
+    monkeypatch.setattr("fusionlib.report.live.live_notebook", lambda: True)
     grid = receptive_figure.field_grid({"T, random": field}, {"T": local}, "caption")
     drawn = []
 
@@ -89,7 +89,10 @@ def test_the_slider_shows_what_was_drawn_before(inside, tmp_path, monkeypatch):
         return stage_slider.stage_picture(stage, made, local[name], fields, network)
 
     path = tmp_path / "fields.png"
-    box = stage_slider.play_stages(["T"], ["E1", "R1"], draw, grid, path)
+    displayed = []
+    monkeypatch.setattr("IPython.display.display", displayed.append)
+    assert stage_slider.play_stages(["T"], ["E1", "R1"], draw, grid, path) is None
+    (box,) = displayed
     (_, slider), picture = box.children[0].children, box.children[1]
     before = bytes(picture.value)
     assert drawn == ["E1", "R1"]

@@ -48,10 +48,9 @@ def test_without_a_person_the_grid_is_shown_and_kept(films, tmp_path):
 
 
 def test_a_person_gets_a_slider_that_changes_the_image(films, tmp_path, monkeypatch):
-    from fusionlib.report import evolution
 
     shown = []
-    monkeypatch.setattr(evolution, "live_notebook", lambda: True)
+    monkeypatch.setattr("fusionlib.report.live.live_notebook", lambda: True)
     monkeypatch.setattr("IPython.display.display", shown.append)
     assert report.browse_evolution(films, "scenes", tmp_path / "grid.png") is None
     slider, picture = shown[0].children

@@ -1,7 +1,5 @@
 """Figures: the right data in the right panels, boxes where they belong, none left open."""
 
-from importlib import import_module
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -16,7 +14,6 @@ from fusionlib.report.panels import pixels
 from fusionlib.report.style import PARADIGM_COLOURS
 
 # The package's name `browse` is the function: the module is found by its path.
-BROWSE = import_module("fusionlib.report.browse")
 
 
 @pytest.fixture(autouse=True)
@@ -343,7 +340,7 @@ def draw(pair):
 
 
 def test_browse_without_a_live_notebook_is_the_first_pair(pairs, monkeypatch, tmp_path):
-    monkeypatch.setattr(BROWSE, "live_notebook", lambda: False)
+    monkeypatch.setattr("fusionlib.report.live.live_notebook", lambda: False)
     shown = []
     monkeypatch.setattr("IPython.display.display", shown.append)
     figure = report.browse(pairs, draw, tmp_path / "pair.png")
@@ -356,7 +353,7 @@ def test_browse_without_a_live_notebook_is_the_first_pair(pairs, monkeypatch, tm
 def test_browse_in_a_live_notebook_redraws_what_the_menu_chooses(pairs, monkeypatch, tmp_path):
     import ipywidgets
 
-    monkeypatch.setattr(BROWSE, "live_notebook", lambda: True)
+    monkeypatch.setattr("fusionlib.report.live.live_notebook", lambda: True)
     shown = []
     monkeypatch.setattr("IPython.display.display", shown.append)
     # Returned as well, the figure would stand below the menu once more.

@@ -79,7 +79,7 @@ def test_a_click_is_answered_at_once(board):
 
 
 def test_play_elsewhere_is_a_figure(board, monkeypatch, tmp_path):
-    monkeypatch.setattr(loss_play, "live_notebook", lambda: False)
+    monkeypatch.setattr("fusionlib.report.live.live_notebook", lambda: False)
     assert isinstance(loss_play.play(board, tmp_path / "pixel.png"), Figure)
     with Image.open(tmp_path / "pixel.png") as image:
         assert image.width > 1000
@@ -87,7 +87,7 @@ def test_play_elsewhere_is_a_figure(board, monkeypatch, tmp_path):
 
 def test_the_board_follows_the_reader(board, monkeypatch, tmp_path):
     shown = []
-    monkeypatch.setattr(loss_play, "live_notebook", lambda: True)
+    monkeypatch.setattr("fusionlib.report.live.live_notebook", lambda: True)
     monkeypatch.setattr("IPython.display.display", shown.append)
     assert loss_play.play(board, tmp_path / "pixel.png") is None
     parts = shown[0].parts

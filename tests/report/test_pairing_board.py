@@ -87,7 +87,7 @@ def test_a_click_is_answered_at_once(pairing):
 
 
 def test_play_elsewhere_is_a_figure(pairing, monkeypatch, tmp_path):
-    monkeypatch.setattr(pairing_play, "live_notebook", lambda: False)
+    monkeypatch.setattr("fusionlib.report.live.live_notebook", lambda: False)
     assert isinstance(pairing_play.play(pairing, tmp_path / "pairing.png"), Figure)
     with Image.open(tmp_path / "pairing.png") as image:
         assert image.width > 1000
@@ -96,7 +96,7 @@ def test_play_elsewhere_is_a_figure(pairing, monkeypatch, tmp_path):
 @pytest.fixture
 def parts(pairing, monkeypatch, tmp_path):
     shown = []
-    monkeypatch.setattr(pairing_play, "live_notebook", lambda: True)
+    monkeypatch.setattr("fusionlib.report.live.live_notebook", lambda: True)
     monkeypatch.setattr("IPython.display.display", shown.append)
     assert pairing_play.play(pairing, tmp_path / "pairing.png") is None
     return shown[0].parts

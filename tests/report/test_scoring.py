@@ -44,7 +44,7 @@ def curves(fused, pair):
 def live(monkeypatch):
     """A live notebook: what it displays is collected."""
     shown = []
-    monkeypatch.setattr(scoring_slider, "live_notebook", lambda: True)
+    monkeypatch.setattr("fusionlib.report.live.live_notebook", lambda: True)
     monkeypatch.setattr("IPython.display.display", shown.append)
     return shown
 
@@ -355,7 +355,7 @@ def test_board_of_nothing_has_no_bars(board):
 
 
 def test_play_without_a_live_notebook_is_one_position(board, monkeypatch, tmp_path):
-    monkeypatch.setattr(scoring_slider, "live_notebook", lambda: False)
+    monkeypatch.setattr("fusionlib.report.live.live_notebook", lambda: False)
     shown = []
     monkeypatch.setattr("IPython.display.display", shown.append)
     figure = scoring_slider.play(board, tmp_path / "slider.png")
