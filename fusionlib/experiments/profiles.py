@@ -198,6 +198,7 @@ class Profile:
         more: of Tables 2, 3, 5 and 7.
         questions: of what the paper leaves open.
         table6: published methods that are trained anew.
+        table6_tests: what they are scored on.
     """
 
     name: str
@@ -225,6 +226,7 @@ class Profile:
     more: MoreTables
     questions: Questions
     table6: dict[str, Retraining]
+    table6_tests: tuple[TestSet, ...]
 
     def title(self, pairs: PairSet) -> str:
         """What stands under a figure of `pairs`: rendered images say so."""
@@ -304,6 +306,7 @@ PROFILES = {
             "cddfuse": Retraining(32, 4, 2, 5e-4),
             "mmdrfuse": Retraining(32, 8, 6, 1e-3),
         },
+        table6_tests=(TestSet("scenes", ("0001N", "0003N")),),
     ),
     "quick": Profile(
         name="quick",
@@ -363,6 +366,10 @@ PROFILES = {
             "mmdrfuse": Retraining(128, 8, 800, 1e-3),
             "tgfuse": Retraining(128, 4, 400, 1e-4),
         },
+        table6_tests=(
+            TestSet("MSRS", quick_names("MSRS")),
+            TestSet("LLVIP", quick_names("LLVIP")[::6]),  # CDDFuse takes minutes for each
+        ),
     ),
     "paper": Profile(
         name="paper",
@@ -421,6 +428,7 @@ PROFILES = {
             "mmdrfuse": Retraining(128, 25, None, 1e-4),
             "tgfuse": Retraining(128, 16, None, 1e-4),
         },
+        table6_tests=_PAPER_TABLE1[:2],
     ),
 }
 
