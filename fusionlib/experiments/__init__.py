@@ -21,6 +21,7 @@ from fusionlib.experiments import (
     training_cost,
 )
 from fusionlib.experiments.bsp_claims import (
+    FIGURE2_CLAIMS,
     TABLE1_CLAIMS,
     TABLE2_CLAIMS,
     TABLE3_CLAIMS,
@@ -46,6 +47,7 @@ from fusionlib.experiments.ssvif_profiles import ssvif_sizes
 
 __all__ = [
     "CLAIMS",
+    "FIGURE2_CLAIMS",
     "PROFILES",
     "TABLE1_CLAIMS",
     "TABLE2_CLAIMS",

@@ -1,4 +1,4 @@
-"""How the fused image of one pair changes while networks train (Figure 3)."""
+"""How fused images change while networks train (Figures 2 and 3)."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +13,7 @@ from fusionlib.experiments.row import Row
 from fusionlib.inference import fuse
 from fusionlib.training import open_run
 
+EARLY = (20, 80)  # the steps that the text names
 Films = dict[str, dict[int, Tensor]]  # mode -> step -> (1, H, W)
 
 
@@ -66,3 +67,19 @@ def distances(films: Films, kept: Path | None = None) -> pd.DataFrame:
         }
         for step in one
     )
+
+
+def stages(scores: pd.DataFrame, early: Sequence[int] = EARLY) -> pd.DataFrame:
+    """Rows of some snapshots as rows of a table, which claims may compare.
+
+    Args:
+        scores: what `snapshot_scores` returned.
+        early: steps; those that no run kept are left out.
+
+    Returns the rows of each run's last step, and those of the early ones,
+    whose mode is "UPTP at step 20", for example.
+    """
+    is_last = scores["step"] == scores.groupby("key")["step"].transform("max")
+    some = scores[scores["step"].isin(early) & ~is_last]
+    named = some["mode"] + " at step " + some["step"].astype(str)
+    return pd.concat([scores[is_last], some.assign(mode=named)], ignore_index=True)

@@ -46,20 +46,28 @@ class Kept:
         """Whether these very images were scored."""
         return test.fingerprint in self._fingerprints
 
-    def scores(self, key: str, test: PairSet) -> pd.DataFrame | None:
-        """A run's rows on a test set: image, metrics; None if one is missing."""
-        if not self.knows(test):
+    def scores(
+        self, key: str, test: PairSet, metrics: Sequence[str] = (), step: int | None = None
+    ) -> pd.DataFrame | None:
+        """A run's rows on a test set: image, metrics; None if anything is missing.
+
+        step: of the snapshot, in a table that has several of a run.
+        """
+        needed = set(metrics) if step is None else {*metrics, "step"}
+        if not self.knows(test) or not needed <= set(self.table.columns):
             return None
         here = self._of(key)
         here = here[(here["test_set"] == test.dataset) & here["image"].isin(test.names)]
+        if step is not None:
+            here = here[here["step"] == step]
         here = here.drop_duplicates("image")  # a table may name one run twice
         if here["image"].tolist() != list(test.names):
             return None
         return here.loc[:, "image":]  # as `evaluate` has it: the metrics follow
 
-    def course(self, key: str, last: int, columns: Sequence[str] = ()) -> pd.DataFrame | None:
+    def course(self, key: str, last: int) -> pd.DataFrame | None:
         """A run's rows over its steps: step, values; None if they do not reach `last`."""
-        if self.table is None or not {"key", "step", *columns} <= set(self.table.columns):
+        if self.table is None or not {"key", "step"} <= set(self.table.columns):
             return None
         here = self._of(key).drop_duplicates("step").loc[:, "step":]
         return here if len(here) and here["step"].iloc[-1] == last else None

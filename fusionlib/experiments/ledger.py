@@ -15,6 +15,7 @@ import pandas as pd
 from fusionlib.experiments import regionfuse_claims as regionfuse
 from fusionlib.experiments import ssvif_claims as ssvif
 from fusionlib.experiments.bsp_claims import (
+    FIGURE2_CLAIMS,
     TABLE1_CLAIMS,
     TABLE2_CLAIMS,
     TABLE3_CLAIMS,
@@ -33,18 +34,21 @@ def _of_baseline(name: str) -> tuple[Claim, ...]:
     return tuple(dataclasses.replace(claim, name=f"{claim.name}-{name}") for claim in TABLE1_CLAIMS)
 
 
+def _all_of(claims: Mapping[str, Sequence[Claim]]) -> tuple[Claim, ...]:
+    return tuple(claim for several in claims.values() for claim in several)
+
+
 # Notebook -> the claims that it judges.
 CLAIMS: Mapping[str, Sequence[Claim]] = {
     "beyond_strict_pairing/table1_generalisation": TABLE1_CLAIMS,
     "beyond_strict_pairing/table1_transformer": (*_of_baseline("transformer"), UNPAIRED_IS_BETTER),
     "beyond_strict_pairing/table1_gan": _of_baseline("gan"),
+    "beyond_strict_pairing/fig2_convergence": _all_of(FIGURE2_CLAIMS),
     "beyond_strict_pairing/table2_cross_dataset": TABLE2_CLAIMS,
     "beyond_strict_pairing/table3_base_size": TABLE3_CLAIMS,
     "beyond_strict_pairing/table4_other_methods": TABLE4_CLAIMS,
     "beyond_strict_pairing/table5_imbalanced": TABLE5_CLAIMS,
-    "beyond_strict_pairing/table6_other_methods": tuple(
-        claim for claims in TABLE6_CLAIMS.values() for claim in claims
-    ),
+    "beyond_strict_pairing/table6_other_methods": _all_of(TABLE6_CLAIMS),
     "beyond_strict_pairing/table7_loss_ablation": TABLE7_CLAIMS,
     "ssvif/table1_segmentation": ssvif.METHODS_SEGMENT,
     "ssvif/table2_fusion": ssvif.METHODS_FUSE,

@@ -169,22 +169,22 @@ def snapshot_scores(
     workers: int | None = 1,
     kept: Path | None = None,
 ) -> pd.DataFrame:
-    """Mean metrics of every snapshot of every run.
+    """One row an image and snapshot of every run.
 
     With one worker a snapshot is scored as soon as it is written, else when
     all is trained (see `train_all`). kept: as `measure` takes it.
 
-    Returns columns model, mode, trainable, seed, key, step and a column a
-    metric.
+    Returns columns test_set, model, mode, trainable, seed, key, step, image and
+    a column a metric.
     """
 
     check(rows, data)
     before = Kept(kept, protocol=protocol, convention=convention)
     known = {}
-    for spec in _missing(rows) if before.knows(test) else ():
-        course = before.course(spec.key, spec.total_steps, metrics)
-        if course is not None and tuple(course["step"]) == tuple(spec.snapshots):
-            known[spec.key] = course[["step", *metrics]]
+    for spec in _missing(rows):
+        scores = {step: before.scores(spec.key, test, metrics, step) for step in spec.snapshots}
+        if all(part is not None for part in scores.values()):
+            known[spec.key] = scores
     if workers != 1:
         train_all((spec for _, spec in _each(rows) if spec.key not in known), data, workers)
 
@@ -193,15 +193,14 @@ def snapshot_scores(
 
     parts = []
     for row, spec in _each(rows):
-        if spec.key in known:
-            course = known[spec.key]
-        else:
+        scores = known.get(spec.key)
+        if scores is None:
             run = train(spec, data, on_snapshot=score)
-            means = [score(run, step)[list(metrics)].mean() for step in spec.snapshots]
-            course = pd.DataFrame(means).assign(step=spec.snapshots)
-        parts.append(course.assign(**_names(row, spec)))
-    table = pd.concat(parts, ignore_index=True)
-    return table[["model", "mode", "trainable", "seed", "key", "step", *metrics]]
+            scores = {step: score(run, step) for step in spec.snapshots}
+        parts += [part.assign(**_names(row, spec), step=step) for step, part in scores.items()]
+    table = pd.concat(parts, ignore_index=True).assign(test_set=test.dataset)
+    first = ["test_set", "model", "mode", "trainable", "seed", "key", "step", "image"]
+    return table[[*first, *metrics]]
 
 
 def _missing(rows: Sequence[Row]) -> list[Spec]:

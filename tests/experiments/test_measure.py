@@ -246,11 +246,11 @@ def test_rows_of_images_with_other_bytes_do_not_stand_for_a_run(
 def test_courses_of_runs_that_are_not_here(store, per_image, rows, test_set, tmp_path):
     scores = experiments.snapshot_scores(rows, test_set, ("SSIM",), "whole+clip")
     losses = report.smooth(experiments.histories(rows), ["model", "mode", "seed", "key"])
-    report.write_table(scores, tmp_path / "curve.csv")
+    report.write_table(scores, tmp_path / "per_image.csv.gz")
     report.write_table(losses, tmp_path / "loss.csv")
     record(tmp_path, test_set)
     how = (rows, test_set, ("SSIM",))
-    curve, loss = tmp_path / "curve.csv", tmp_path / "loss.csv"
+    curve, loss = tmp_path / "per_image.csv.gz", tmp_path / "loss.csv"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FUSIONLIB_STORE", str(tmp_path / "elsewhere"))
         patch.setitem(experiments.measure.__globals__, "train", None)
@@ -300,13 +300,14 @@ def test_snapshot_scores_hold_every_snapshot_and_end_where_the_table_does(
     store, per_image, rows, test_set
 ):
     scores = experiments.snapshot_scores(rows, test_set, ("SSIM", "EN"), "whole+clip")
-    names = ["model", "mode", "trainable", "seed", "key", "step"]
+    names = ["test_set", "model", "mode", "trainable", "seed", "key", "step", "image"]
     assert list(scores.columns) == [*names, "SSIM", "EN"]
     assert set(scores["model"]) == {"bsp-cnn"}
-    assert list(scores["step"]) == [1, 2] * 3
-    last = scores[scores["step"] == 2].set_index("key")
-    means = per_image.groupby("key")[["SSIM", "EN"]].mean()
-    pd.testing.assert_frame_equal(last.loc[means.index, ["SSIM", "EN"]], means)
+    assert list(scores["image"]) == [*test_set.names] * 2 * 3
+    assert list(scores["step"].iloc[:: len(test_set)]) == [1, 2] * 3
+    columns = [*names[:1], *names[2:6], "image", "SSIM", "EN"]
+    last = scores[scores["step"] == 2].reset_index(drop=True)
+    pd.testing.assert_frame_equal(last[columns], per_image[columns], check_exact=True)
 
 
 def test_snapshots_are_scored_while_the_run_trains(store, rows, test_set):

@@ -168,7 +168,7 @@ def test_figure2_ends_and_curves(folder_of):
     assert list(ends) == [(model, mode) for model in BASELINES for mode in ("SPTP", "UPTP")]
     curve, losses = (
         pd.read_csv(folder / name).set_index(["model", "mode"]).sort_index()
-        for name in ("curve.csv", "loss.csv")
+        for name in ("per_image.csv.gz", "loss.csv")
     )
     for names, row in ends.items():
         assert row["seeds"] == profile("smoke").seeds
