@@ -188,6 +188,7 @@ class Profile:
         brief: the same with fewer of the large images, for networks that
             take longer than the CNN.
         curve: the test set of the curves during training.
+        few: images of the first test set where no verdict depends on them.
         panel: the first test set's image that figures show.
         abnormal: (test set, image) of a scene that the visible camera hardly
             sees, for Table 1's figures.
@@ -218,6 +219,7 @@ class Profile:
     tests: tuple[TestSet, ...]
     brief: tuple[TestSet, ...]
     curve: TestSet
+    few: TestSet
     panel: str
     abnormal: tuple[str, str]
     steps: int
@@ -267,6 +269,7 @@ PROFILES = {
         tests=(TestSet("scenes", ("0001N", "0003N")),),
         brief=(TestSet("scenes", ("0001N", "0003N")),),
         curve=TestSet("scenes", ("0000D", "0001N")),
+        few=TestSet("scenes", ("0000D", "0001N")),
         panel="0001N",
         abnormal=("scenes", "0003N"),
         steps=60,
@@ -330,6 +333,7 @@ PROFILES = {
             TestSet("M3FD", quick_names("M3FD")),
         ),
         curve=TestSet("MSRS", quick_names("MSRS_curve")),
+        few=TestSet("MSRS", quick_names("MSRS_few")),
         panel="00004N",
         abnormal=("M3FD", "00388"),  # fog
         steps=300,
@@ -389,6 +393,7 @@ PROFILES = {
         tests=_PAPER_TABLE1,
         brief=_PAPER_TABLE1,
         curve=TestSet("MSRS"),
+        few=TestSet("MSRS"),
         panel="00004N",
         abnormal=("M3FD", "00388"),  # fog
         steps=300,

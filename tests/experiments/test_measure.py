@@ -76,10 +76,12 @@ def test_quick_names_its_images_so_that_a_complete_dataset_gives_the_same(data_r
     assert image in next(pairs for pairs in opened if pairs.dataset == dataset).names
     curve = quick.curve.open(data_root).names
     assert curve == quick.curve.names
+    assert len(curve) >= FEWEST_IMAGES
+    few = quick.few.open(data_root).names
     assert len(set(quick.wide)) == 34
     assert set(quick.base) < set(quick.wide)
     # Trained on or scored, never both.
-    assert not set(quick.wide) & {*opened[0].names, *curve}
+    assert not set(quick.wide) & {*opened[0].names, *curve, *few}
 
 
 def test_most_spreads_the_images_over_all_names():
