@@ -4,6 +4,7 @@
     draws                     drawn once, each epoch, or all in turn?
     few patches               bases of 3, 5 and 10 patches a side
     strange scenes            infrared and visible of different worlds
+    loss as printed           Eq. 4 to the letter, beside the released code's
     gains of baselines        does the GAN gain less than the others?
 
 Rows are named by a mode and T, as in the paper's tables, and trained with the
@@ -23,6 +24,7 @@ from fusionlib.experiments.bsp import BASELINES, BATCH, TABLE1_ROWS
 from fusionlib.experiments.bsp_tables import MODEL, SIDES, average_improvement, base_of
 from fusionlib.experiments.profiles import Profile, profile
 from fusionlib.experiments.row import Row
+from fusionlib.losses import BSPLoss
 from fusionlib.training import Spec
 
 _ALL_OF_60 = 5  # of Table 3's rows, two a size
@@ -112,6 +114,22 @@ def strange_scenes(name: str, data: str | Path | None = None) -> list[Row]:
         mode = f"{infrared} ir, {visible} vi"
         rows.append(_row(sizes, mode, pairs, base, "unpaired", steps=_steps(sizes)))
     return rows
+
+
+def loss_as_printed(name: str, data: str | Path | None = None) -> list[Row]:
+    """The loss of the released code, and Eq. 4-5 to the letter (see `BSPLoss`).
+
+    The first row is Table 5's row of strict pairs.
+
+    Args: as `iterations_or_diversity`.
+    """
+    released = bsp_tables.table5(name, data, 1)[0]
+    (spec,) = released.specs
+    printed = dataclasses.replace(spec, loss=BSPLoss(form="paper"))
+    return [
+        dataclasses.replace(released, mode="as released"),
+        dataclasses.replace(released, mode="as printed", specs=(printed,)),
+    ]
 
 
 def _base(sizes: Profile, data: str | Path | None) -> dict:
