@@ -8,9 +8,9 @@ from fusionlib import metrics
 from fusionlib.data import open_pairs
 from fusionlib.data.base import Base
 from fusionlib.errors import FusionError
+from fusionlib.experiments import short_training as training
 from fusionlib.inference import fuse
 from fusionlib.losses import BSPLoss
-from fusionlib.report import pairing_training as training
 from tests.report.pairing_toys import small_base
 
 
