@@ -39,6 +39,25 @@ test = open_pairs("scenes", "test", names=["0000D", "0001N"], size=(120, 160))
 monitor = report.monitor(spec, test, None)
 """
 
+PAIRING = """
+from fusionlib import experiments
+from fusionlib.data import open_pairs
+from fusionlib.data.base import Base, load_base, patch_source
+from fusionlib.errors import FusionError
+from fusionlib.losses import BSPLoss
+from fusionlib.report import pairing_board, pairing_figure, pairing_play, pairing_pull
+sizes = experiments.profile("quick")
+try:
+    scenes = open_pairs(sizes.train, "train", names=sizes.base)
+except FusionError:
+    scenes = open_pairs("scenes", "train")
+whole = load_base(*(patch_source(scenes, kind, 96, 96) for kind in ("ir", "vi")))
+telling = pairing_figure.telling_patches(whole, 6)
+met = pairing_pull.meetings(Base(whole.ir[telling], whole.vi[telling]), BSPLoss())
+pairing = pairing_board.Pairing(met, [(0, 0), (1, 1), (2, 4), (4, 2), (5, 0)], scenes.dataset)
+pairing_play.play(pairing, None)
+"""
+
 
 def explorer(page: Page) -> None:
     """The curtain left of the middle."""
@@ -52,7 +71,16 @@ def monitor(page: Page) -> None:
     page.locator("img[alt*='SSIM of step 200']").wait_for()
 
 
-STATES = {"explorer": (EXPLORER, explorer), "monitor": (MONITOR, monitor)}
+def pairing(page: Page) -> None:
+    """A meeting of two patches that show different scenes, just clicked."""
+    page.locator(".fusionlib-meeting[aria-label^='infrared 3 '][aria-label$='1']").click()
+
+
+STATES = {
+    "explorer": (EXPLORER, explorer),
+    "monitor": (MONITOR, monitor),
+    "pairing": (PAIRING, pairing),
+}
 
 
 def take(names: list[str]) -> None:
@@ -72,7 +100,8 @@ def take(names: list[str]) -> None:
         with Image.open(file) as picture:
             height = round(picture.height * WIDTH / picture.width)
             small = picture.convert("RGB").resize((WIDTH, height), Image.Resampling.LANCZOS)
-        small.quantize(256).save(file, optimize=True)
+        # A median cut of the colours would lose the few red pixels of a picture.
+        small.quantize(256, Image.Quantize.MAXCOVERAGE).save(file, optimize=True)
         print(file, f"{file.stat().st_size / 1e3:.0f} kB")
 
 
