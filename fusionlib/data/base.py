@@ -73,6 +73,16 @@ class PatchSource:
         """This source and those that follow it, in order."""
         return (self, *(self.more.parts if self.more else ()))
 
+    @property
+    def where(self) -> str:
+        """The data sets of all parts, for captions: "MSRS and RoadScene"."""
+        return " and ".join(dict.fromkeys(part.dataset for part in self.parts))
+
+    @property
+    def alone(self) -> tuple["PatchSource", ...]:
+        """The same, each a source of its own."""
+        return tuple(dataclasses.replace(part, more=None) for part in self.parts)
+
 
 def patch_source(
     pairs: PairSet,

@@ -93,6 +93,11 @@ class FilePair:
         )
 
 
+@lru_cache(maxsize=4096)  # every row of a table opens its images anew
+def _check(ir_path: Path, vi_path: Path, digest: str) -> None:
+    images.read_pair(ir_path, vi_path)
+
+
 @lru_cache(maxsize=16)  # each training opens its pairs anew
 def _rendered(seed: int, night: bool, size: tuple[int, int]):
     from fusionlib.data import scenes
@@ -175,7 +180,7 @@ class PairSet(Sequence):
         """
         for pair in progress(self, f"read {self.dataset} {self.split}"):
             if isinstance(pair, FilePair):
-                images.read_pair(pair.ir_path, pair.vi_path)
+                _check(pair.ir_path, pair.vi_path, pair.digest)
         return self
 
     def write(self, folder: str | Path) -> tuple[Path, Path]:

@@ -125,13 +125,17 @@ def describe(rows: list[Row], data: str | Path | None = None) -> pd.DataFrame:
     """
     specs = [row.specs[0] for row in rows]
     counts = patch_counts(specs, data)
+
+    def told(source: PatchSource) -> str:
+        return ", ".join(f"{counts[part]} of {part.dataset}" for part in source.alone)
+
     return pd.DataFrame(
         {
             "row": [row.label for row in rows],
             "model": [spec.model for spec in specs],
             "relation": [spec.relation for spec in specs],
-            "infrared": [f"{counts[spec.ir]} of {spec.ir.dataset}" for spec in specs],
-            "visible": [f"{counts[spec.vi]} of {spec.vi.dataset}" for spec in specs],
+            "infrared": [told(spec.ir) for spec in specs],
+            "visible": [told(spec.vi) for spec in specs],
             "T": [spec.pairs for spec in specs],
             "met": [round(_met(spec, counts[spec.ir], counts[spec.vi]), 2) for spec in specs],
             "steps": [spec.total_steps for spec in specs],
@@ -146,9 +150,11 @@ def describe(rows: list[Row], data: str | Path | None = None) -> pd.DataFrame:
 
 
 def patch_counts(specs: Iterable[Spec], data: str | Path | None = None) -> dict[PatchSource, int]:
-    """How many patches each source of the specs gives; every one is asked once."""
+    """How many patches each source of the specs gives, and each part of it alone."""
     sources = {source for spec in specs for source in (spec.ir, spec.vi)}
-    return {source: patch_count(source, data) for source in sources}
+    parts = {part for source in sources for part in source.alone}
+    counts = {part: patch_count(part, data) for part in parts}  # each is asked once
+    return counts | {source: sum(counts[part] for part in source.alone) for source in sources}
 
 
 def _met(spec: Spec, ir: int, vi: int) -> float:

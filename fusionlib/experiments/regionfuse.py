@@ -98,7 +98,7 @@ def length(rows: list[Row]) -> str:
     spec = specs[0]
     return (
         f"reconstruction, {shared}; {spec.total_steps:,} steps of {spec.batch} patches of"
-        f" {spec.ir.patch}x{spec.ir.patch}"
+        f" {spec.ir.patch}x{spec.ir.patch} of {spec.ir.where}"
     )
 
 

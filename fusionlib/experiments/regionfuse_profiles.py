@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from fusionlib.experiments.profiles import PROFILES, TestSet, profile
+from fusionlib.experiments.profiles import PROFILES, TestSet, profile, quick_names
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ REGIONFUSE = {
     "quick": RegionFuseSizes(
         train=(
             TestSet("MSRS", PROFILES["quick"].wide, split="train"),
-            TestSet("RoadScene"),
+            TestSet("RoadScene", quick_names("RoadScene")),
         ),
         size=None,
         options={"width": 16, "heads": 1, "region": 48},

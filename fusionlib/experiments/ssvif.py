@@ -11,12 +11,13 @@ import pandas as pd
 
 from fusionlib import published
 from fusionlib.data.base import PatchSource, joined, patch_source
+from fusionlib.experiments.kept import Kept
 from fusionlib.experiments.profiles import profile, seed_range
 from fusionlib.experiments.row import Row
 from fusionlib.experiments.ssvif_profiles import SSVIFSizes, ssvif_sizes
 from fusionlib.losses import SeAFusionLoss, SSVIFLoss
 from fusionlib.published import Table
-from fusionlib.training import Consistency, Spec
+from fusionlib.training import Consistency, Spec, open_run
 
 MODEL = "ssvif"  # of the printed tables, whose rows differ otherwise
 TITLES = {"swinfusion": "SwinFusion", "emma": "EMMA", "seafusion": "SeAFusion"}
@@ -49,7 +50,8 @@ def frameworks(name: str, data: str | Path | None = None, seeds: int | None = No
     A model's own training sees grey images. SeAFusion's is its content loss:
     its semantic term needs labels. SwinFusion's is Eq. 3 without colour,
     which weighs both sources' SSIM alike, where SwinFusion's goes by their
-    gradients. EMMA's is left out.
+    gradients. EMMA's is left out. SSVIF mirrors half of each batch left to
+    right, a model's own training does not.
 
     Args:
         name: the profile.
@@ -149,8 +151,37 @@ def length(rows: list[Row]) -> str:
     kinds = {row.specs[0].model: row.specs[0] for row in rows}
     return "; ".join(
         f"{TITLES[model]} {spec.total_steps:,} steps of {spec.batch} patches of"
-        f" {spec.ir.patch}x{spec.ir.patch}"
+        f" {spec.ir.patch}x{spec.ir.patch} of {spec.ir.where}"
         for model, spec in kinds.items()
+    )
+
+
+def stages(rows: list[Row], kept: Path | None = None) -> pd.DataFrame:
+    """The step that stage II began with, of each run that has a consistency loss.
+
+    NaN where the fusion loss never rose: such a run is stage I alone, and says
+    nothing of SSVIF.
+
+    Args:
+        rows: of a table, trained.
+        kept: this table of before, for runs that are not in the store.
+
+    Returns columns mode, seed, key, began.
+    """
+    before = Kept(kept).table
+    told = {} if before is None else dict(zip(before["key"], before["began"], strict=True))
+
+    def began(spec: Spec) -> float:
+        run = open_run(spec)
+        if not run.finished:
+            return told[spec.key]
+        history = run.history()
+        return history.loc[history["stage"] > 1, "step"].min()
+
+    specs = [(row.mode, spec) for row in rows for spec in row.specs if spec.consistency]
+    return pd.DataFrame(
+        {"mode": mode, "seed": spec.seed, "key": spec.key, "began": began(spec)}
+        for mode, spec in specs
     )
 
 

@@ -47,7 +47,7 @@ def _framework(model: str) -> tuple[tuple[str, int], tuple[str, int]]:
 
 
 FRAMEWORK_SEGMENTS = tuple(
-    _higher(f"helps-{model}-segment", "IV-E, Table III, experiment i",
+    _higher(f"helps-{model}-segment", "IV-E, Table III (FMB), experiment i",
             f"{ssvif.TITLES[model]} trained by SSVIF gives images that segment better.",
             *_framework(model), MIOU)
     for model in ssvif.ORIGINALS
@@ -56,10 +56,10 @@ FRAMEWORK_FUSES = tuple(
     claim
     for model in ssvif.ORIGINALS
     for claim in (
-        _higher(f"helps-{model}-keep-texture", "IV-E, Table III, experiment i",
+        _higher(f"helps-{model}-keep-texture", "IV-E, Table III (FMB), experiment i",
                 f"{ssvif.TITLES[model]} trained by SSVIF preserves texture better.",
                 *_framework(model), ("Qabf",)),
-        _higher(f"helps-{model}-keep-colour", "IV-E, Table III, experiment i",
+        _higher(f"helps-{model}-keep-colour", "IV-E, Table III (FMB), experiment i",
                 f"{ssvif.TITLES[model]} trained by SSVIF preserves colour better.",
                 *reversed(_framework(model)), COLOUR),
     )
@@ -67,60 +67,60 @@ FRAMEWORK_FUSES = tuple(
 _OTHERS = {kind: (title, 0) for kind, title in ssvif.WEIGHTINGS.items() if title != ssvif.ALL}
 ABLATIONS_SEGMENT = (
     *(
-        _higher(f"gdwa-segments-better-than-{kind}", "IV-E, Table III, experiment ii",
+        _higher(f"gdwa-segments-better-than-{kind}", "IV-E, Table III (FMB), experiment ii",
                 f"Balanced by GDWA, fused images segment better than with {row[0]}.",
                 _ALL, row, MIOU)
         for kind, row in _OTHERS.items()
     ),
-    _higher("csc-helps-segmentation", "IV-E, Table III, experiment iii",
+    _higher("csc-helps-segmentation", "IV-E, Table III (FMB), experiment iii",
             "Without the consistency loss fused images segment worse.",
             _ALL, (ssvif.WITHOUT_CSC, 0), MIOU),
-    _higher("stages-help-segmentation", "IV-E, Table III, experiment iv",
+    _higher("stages-help-segmentation", "IV-E, Table III (FMB), experiment iv",
             "Trained in one stage fused images segment worse.",
             _ALL, (ssvif.WITHOUT_STAGES, 0), MIOU),
 )  # fmt: skip
 ABLATIONS_FUSE = (
     *(
-        _higher(f"gdwa-fuses-better-than-{kind}", "IV-E, Table III, experiment ii",
+        _higher(f"gdwa-fuses-better-than-{kind}", "IV-E, Table III (FMB), experiment ii",
                 f"Balanced by GDWA, fusion itself is better than with {row[0]}.",
                 _ALL, row, ("MI",))
         for kind, row in _OTHERS.items()
     ),
-    _higher("csc-helps-fusion", "IV-E, Table III, experiment iii, bold print",
+    _higher("csc-helps-fusion", "IV-E, Table III (FMB), experiment iii, bold print",
             "Without the consistency loss MI and Qabf are lower.",
             _ALL, (ssvif.WITHOUT_CSC, 0), ("MI", "Qabf")),
-    _higher("stages-help-fusion", "IV-E, Table III, experiment iv",
+    _higher("stages-help-fusion", "IV-E, Table III (FMB), experiment iv",
             "Trained in one stage MI and Qabf are lower.",
             _ALL, (ssvif.WITHOUT_STAGES, 0), ("MI", "Qabf")),
 )  # fmt: skip
 CLASSES_SEGMENT = (
-    _higher("fifteen-classes-segment-better", "appendix B-A, Table VI",
+    _higher("fifteen-classes-segment-better", "appendix B-A, Table VI (FMB)",
             "Fifteen classes of the two segmentations are better than nine.",
             ("15 classes", 0), ("9 classes", 0), MIOU),
 )  # fmt: skip
 COLOUR_SEGMENT = tuple(
-    _higher(f"colour-20-segments-better-than-{other}", "appendix B-A, Table VII",
+    _higher(f"colour-20-segments-better-than-{other}", "appendix B-A, Table VII (FMB)",
             f"The colour weight 20 gives images that segment better than {other}.",
             ("colour 20", 0), (f"colour {other}", 0), MIOU)
     for other in (10, 30)
 )  # fmt: skip
 COLOUR_FUSES = tuple(
-    _higher(f"colour-20-fuses-better-than-{other}", "appendix B-A, Table VII",
+    _higher(f"colour-20-fuses-better-than-{other}", "appendix B-A, Table VII (FMB)",
             f"The colour weight 20 fuses better than {other}.",
             ("colour 20", 0), (f"colour {other}", 0), ("MI", "Qabf"))
     for other in (10, 30)
 )  # fmt: skip
 _THREE, _ONE = ((ssvif.CHANNELS[count], 0) for count in (3, 1))
 CHANNELS_SEGMENT = (
-    _higher("three-channels-segment-better", "appendix B-B, Table VIII",
+    _higher("three-channels-segment-better", "appendix B-B, Table VIII (FMB)",
             "Fusing in three channels gives images that segment better than in one.",
             _THREE, _ONE, MIOU),
 )  # fmt: skip
 CHANNELS_FUSE = (
-    _higher("three-channels-look-better", "appendix B-B, Table VIII",
+    _higher("three-channels-look-better", "appendix B-B, Table VIII (FMB)",
             "Fusing in three channels improves visual quality.",
             _THREE, _ONE, ("MI", "Qabf", "SSIM", "MS-SSIM")),
-    _higher("one-channel-keeps-colour", "Table VIII, printed cells",
+    _higher("one-channel-keeps-colour", "Table VIII (FMB), printed cells",
             "In one channel colours change less.",
             _THREE, _ONE, COLOUR),
 )  # fmt: skip

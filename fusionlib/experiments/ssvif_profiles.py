@@ -133,7 +133,7 @@ SSVIF = {
     "quick": SSVIFSizes(
         train=(
             TestSet("MSRS", PROFILES["quick"].wide, split="train"),
-            TestSet("RoadScene"),
+            TestSet("RoadScene", quick_names("RoadScene")),
         ),
         size=None,
         model="seafusion",
@@ -147,7 +147,7 @@ SSVIF = {
         segmenter="b0",
         lr=5e-4,
         seeds=2,
-        others={"emma": 600, "swinfusion": 100},
+        others={"emma": 600, "swinfusion": 240},
         tests=PROFILES["quick"].tests[0],
         panel="00004N",
         segmenters=Segmenters(
@@ -159,7 +159,7 @@ SSVIF = {
             batch=4,
             first={"steps": 4000},
             lr=5e-4,
-            length={"steps": 80},
+            length={"steps": 200},
             precision="bfloat16",
             patience=None,
             augment=True,

@@ -43,6 +43,10 @@ class OverlappingAttention(nn.Module):
         # The vector of a key's place less the query's, both from 0 on, lies 11 further on.
         offsets = torch.arange(REACH) - torch.arange(WINDOW)[:, None] + REACH - 1
         self.register_buffer("offsets", offsets, persistent=False)
+        # Where each of the 144 keys lies: its row is one of 12, and so is its column.
+        place = torch.eye(REACH)
+        places = torch.cat((place.repeat_interleave(REACH, 0), place.repeat(REACH, 1)), 1)
+        self.register_buffer("places", places, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         batch, _, height, width = x.shape
@@ -50,13 +54,16 @@ class OverlappingAttention(nn.Module):
         q, k, v = self.copies(x).chunk(3, 1)
         shape = batch * self.heads, HEAD_WIDTH, rows, WINDOW, columns, WINDOW
         q = q.reshape(shape).permute(0, 2, 4, 3, 5, 1) * HEAD_WIDTH**-0.5
-        k, v = (self._around(part).view(*q.shape[:3], REACH**2, HEAD_WIDTH) for part in (k, v))
-        scores = q.flatten(3, 4) @ k.mT  # (n, rows, columns, 64, 144)
+        k, v = (self._around(part).view(-1, 1, REACH**2, HEAD_WIDTH) for part in (k, v))
         down = torch.einsum("nabyxc,yjc->nabyxj", q, self.down[self.offsets])
         across = torch.einsum("nabyxc,xjc->nabyxj", q, self.across[self.offsets])
-        moved = (down[..., None] + across[..., None, :]).flatten(5).flatten(3, 4)
-        seen = (scores + moved).softmax(-1) @ v
-        seen = seen.view(*q.shape).permute(0, 5, 1, 3, 2, 4)
+        # What moves a score is a product as well: of what the query has in common with each row
+        # and column, and of where the key lies. So no score is ever written out.
+        asked = torch.cat((q, down, across), -1).view(len(k), 1, WINDOW**2, -1)
+        keys = torch.cat((k, self.places.to(k.dtype).expand(len(k), 1, -1, -1)), -1)
+        values = F.pad(v, (0, 2 * REACH))  # as wide as the keys
+        seen = F.scaled_dot_product_attention(asked, keys, values, scale=1.0)[..., :HEAD_WIDTH]
+        seen = seen.reshape(*q.shape).permute(0, 5, 1, 3, 2, 4)
         return self.merge(seen.reshape(batch, -1, height, width))
 
     def _around(self, x: Tensor) -> Tensor:

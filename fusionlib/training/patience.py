@@ -12,7 +12,12 @@ class Patience:
     """
 
     def __init__(self, epochs: int):
-        self.epochs, self.waited, self.least = epochs, 0, float("inf")
+        self.epochs = epochs
+        self.start_anew()
+
+    def start_anew(self) -> None:
+        """Forget every epoch."""
+        self.waited, self.least = 0, float("inf")
         self.weights: dict[str, torch.Tensor] = {}
 
     @property

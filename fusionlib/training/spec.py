@@ -168,7 +168,7 @@ class Spec(AnySpec):
     @property
     def listed(self) -> str:
         return (
-            f"{self.model}  {self.relation:9}  T {self.pairs:6,}  {self.ir.dataset}"
+            f"{self.model}  {self.relation:9}  T {self.pairs:6,}  {self.ir.where}"
             f"  {self.total_steps:,} steps  seed {self.seed}"
         )
 

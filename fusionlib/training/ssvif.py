@@ -72,7 +72,7 @@ class SSVIFTraining(Training):
     def learn(self, shards: list[tuple[Tensor, Tensor]]) -> dict[str, Tensor]:
         ((ir, vi),) = shards
         if self.spec.consistency.flips:
-            ir, vi = flipped(ir, vi)
+            ir, vi = flipped(ir, vi, self.spec.seed, self.step)
         self.optimiser.zero_grad(set_to_none=True)
         joint = self.spec.consistency.weighting != WITHOUT and self.course.joint
         terms = self.both(ir, vi) if joint else self.fusion_alone(ir, vi)
@@ -131,7 +131,11 @@ class SSVIFTraining(Training):
         self.course.end_epoch(self.step + 1)
         if self.patience:
             self.course.validation = self.validate()
-            self.patience.note(self.course.validation, self.model)
+            if self.course.began == self.step + 1:
+                # Or weights that the consistency loss never saw could be given back.
+                self.patience.start_anew()
+            else:
+                self.patience.note(self.course.validation, self.model)
 
     @torch.no_grad()
     def validate(self) -> float:
@@ -164,7 +168,12 @@ def split(base: Base, share: float) -> tuple[Base, Base]:
     return tuple(Base(base.ir[chosen], base.vi[chosen]) for chosen in (~out, out))
 
 
-def flipped(ir: Tensor, vi: Tensor) -> tuple[Tensor, Tensor]:
-    """The pairs (B, C, H, W), a random half of them mirrored left to right."""
-    mirrored = (torch.rand(len(ir), 1, 1, 1) < 0.5).to(ir.device)
+def flipped(ir: Tensor, vi: Tensor, seed: int, step: int) -> tuple[Tensor, Tensor]:
+    """The pairs (B, C, H, W), a random half of them mirrored left to right.
+
+    Which, depends on seed and step alone: else a run whose segmentations draw
+    other first weights would see other images, and seeds could not be compared.
+    """
+    source = torch.Generator().manual_seed(1_000_003 * seed + step)
+    mirrored = (torch.rand(len(ir), 1, 1, 1, generator=source) < 0.5).to(ir.device)
     return tuple(torch.where(mirrored, side.flip(-1), side) for side in (ir, vi))

@@ -4,10 +4,12 @@ import dataclasses
 
 import pytest
 
-from fusionlib.data.base import PatchSource
+from fusionlib.data import open_pairs
+from fusionlib.data.base import PatchSource, joined, patch_source
 from fusionlib.errors import FusionError
 from fusionlib.experiments import Row, bsp, profile
 from fusionlib.pairing import relation_size
+from fusionlib.training import Spec
 
 ROWS = [
     ("SPTP", 150, "strict"), ("UPTP", 150, "unpaired"), ("UPTP", 7500, "unpaired"),
@@ -167,3 +169,15 @@ def test_quick_cuts_the_papers_150_patches_and_15912_from_all_scenes(quick):
 def test_an_unknown_profile_is_refused():
     with pytest.raises(FusionError, match=r"smoke, quick, paper, not 'full'"):
         bsp.table1("full")
+
+
+def test_a_joined_source_is_described_part_by_part():
+    def cut(side, *names):
+        pairs = open_pairs("scenes", "train", names=names, size=(64, 96))
+        return patch_source(pairs, side, 32, 32)
+
+    sides = {side: joined(cut(side, "0000D"), cut(side, "0001N", "0002D")) for side in ("ir", "vi")}
+    spec = Spec(model="bsp-cnn", **sides, relation="strict", pairs=18, steps=2)
+    (row,) = bsp.describe([Row("SPTP", 18, (spec,))]).to_dict("records")
+    assert row["infrared"] == row["visible"] == "6 of scenes, 12 of scenes"
+    assert spec.ir.where == "scenes"

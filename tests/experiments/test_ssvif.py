@@ -1,11 +1,13 @@
 """SSVIF's rows and printed tables, without training; efficiency; gradients."""
 
 import dataclasses
+import math
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 
-from fusionlib import experiments
+from fusionlib import experiments, report
 from fusionlib.data import open_pairs
 from fusionlib.data.base import patch_source
 from fusionlib.experiments import ssvif, ssvif_claims, ssvif_efficiency, ssvif_gradients
@@ -203,3 +205,31 @@ def test_pulls_are_means_over_the_epochs_of_stage_two():
     assert row.effect == pytest.approx(1.555)
     assert row.verdict == "undecided"  # two epochs are too few
     assert pd.isna(row.paper)
+
+
+def test_stages_tell_when_the_second_one_began(tmp_path, monkeypatch):
+    rows = [
+        *ssvif.frameworks("smoke"),
+        *(row for row in ssvif.ablations("smoke") if row.mode in (ssvif.ALL, ssvif.WITHOUT_CSC)),
+    ]
+    first = {ssvif.ALL: 4, ssvif.WITHOUT_CSC: 99, "EMMA, SSVIF": 1, "SeAFusion, SSVIF": 4}
+    keys = {row.specs[0].key: first.get(row.mode) for row in rows}
+
+    def trained(spec):
+        steps = pd.Series(range(1, 7))
+        stage = 1.0 + (steps >= keys[spec.key])
+        history = pd.DataFrame({"step": steps, "stage": stage})
+        return SimpleNamespace(finished=True, history=lambda: history)
+
+    monkeypatch.setattr(ssvif, "open_run", trained)
+    found = ssvif.stages(rows)
+    # A model's own training has no stages.
+    assert found["mode"].tolist() == ["SeAFusion, SSVIF", "EMMA, SSVIF", "GDWA", "w/o L_csc"]
+    assert found["began"].tolist()[:3] == [4, 1, 4]
+    assert math.isnan(found["began"].iloc[3])  # never
+    # Where the runs are not at hand, the table that was made there says the same.
+    report.write_table(found, tmp_path / "stages.csv")
+    report.write_record(tmp_path, {}, {})
+    monkeypatch.setattr(ssvif, "open_run", lambda spec: SimpleNamespace(finished=False))
+    again = ssvif.stages(rows, tmp_path / "stages.csv")
+    pd.testing.assert_frame_equal(again, found, check_dtype=False)

@@ -1,6 +1,7 @@
 """SSVIF's training: its stages, its weights, its patience, and a resume."""
 
 import dataclasses
+import math
 
 import numpy as np
 import pytest
@@ -221,6 +222,26 @@ def test_the_best_epoch_is_kept_also_where_all_steps_were_taken(monkeypatch):
     assert torch.equal(weights(run.model()), seen[0])
 
 
+def test_what_stage_one_ended_with_is_no_measure_of_stage_two(monkeypatch):
+    losses, seen = iter([0.2, 0.1, 3.0, 4.0, 5.0]), []
+
+    def validate(self):
+        seen.append(weights(self.model))
+        return next(losses)
+
+    real = Course.end_epoch
+
+    def end_epoch(self, step):
+        self.before = -1.0 if step == 4 else math.inf  # a rise in the second epoch alone
+        real(self, step)
+
+    monkeypatch.setattr(SSVIFTraining, "validate", validate)
+    monkeypatch.setattr(Course, "end_epoch", end_epoch)
+    run = go(spec_of(small(patience=2), steps=40))
+    assert run.history()["stage"].tolist() == [1] * 4 + [2] * 6
+    assert torch.equal(weights(run.model()), seen[2])
+
+
 def test_validation_is_the_mean_fusion_loss_of_what_is_held_out():
     learner = training(spec_of(small(patience=1, validation=0.5)))
     ir, vi = learner.held_out.gather(torch.arange(6).repeat(2, 1).T)
@@ -249,7 +270,7 @@ def test_what_is_held_out_lies_in_ten_stretches(count, share):
 def test_half_of_the_pairs_are_mirrored_both_sides_alike():
     torch.manual_seed(0)
     ir, vi = torch.rand(2, 400, 3, 2, 5)
-    both = [flipped(ir, vi), flipped(ir, vi)]
+    both = [flipped(ir, vi, 0, step) for step in (1, 2)]
     for new_ir, new_vi in both:
         same = (new_ir == ir).all((1, 2, 3))
         assert 160 < same.sum() < 240
@@ -257,6 +278,10 @@ def test_half_of_the_pairs_are_mirrored_both_sides_alike():
         assert torch.equal(new_vi[same], vi[same])
         assert torch.equal(new_vi[~same], vi[~same].flip(-1))
     assert not torch.equal(both[0][0], both[1][0])
+    # What else a training draws changes nothing.
+    torch.rand(7)
+    assert torch.equal(flipped(ir, vi, 0, 1)[0], both[0][0])
+    assert not torch.equal(flipped(ir, vi, 1, 1)[0], both[0][0])
 
 
 def test_a_course_without_a_rise_stays_alone():
