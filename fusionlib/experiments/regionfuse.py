@@ -44,13 +44,18 @@ def region_sizes(name: str, data: str | Path | None = None, seeds: int | None = 
 
 
 def experts(name: str, data: str | Path | None = None, seeds: int | None = None) -> list[Row]:
-    """Figures 4 and 5: E experts, of which a token goes to K. Args: as `region_sizes`."""
-    grid = regionfuse_sizes(name).grid
-    return [
-        _row(name, data, seeds if (e, k) == grid[0] else 1, f"E{e}-K{k}",
-             {} if (e, k) == grid[0] else {"experts": e, "chosen": k})
-        for e, k in grid
-    ]  # fmt: skip
+    """Figures 4 and 5: E experts, of which a token goes to K. Args: as `region_sizes`.
+
+    Where K = 1 the weight of a token's expert is its probability, as it is:
+    divided by itself it would be 1, and the fusion loss would never reach the
+    router.
+    """
+    usual, *others = regionfuse_sizes(name).grid
+    rows = [_row(name, data, seeds, "E{}-K{}".format(*usual), {})]
+    for e, k in others:
+        options = {"experts": e, "chosen": k} | ({"renormalised": False} if k == 1 else {})
+        rows.append(_row(name, data, 1, f"E{e}-K{k}", options))
+    return rows
 
 
 def gradients(name: str, data: str | Path | None = None, seeds: int | None = None) -> list[Row]:
@@ -95,10 +100,13 @@ def length(rows: list[Row]) -> str:
     shared = ", ".join(
         f"{name} = {value.pop()}" for name, value in found.items() if len(value) == 1
     )
-    spec = specs[0]
+    spec, others = specs[0], len(specs) < len(rows)
+    size = f"{spec.ir.patch}x{spec.ir.patch}"
+    balanced = spec.loss.load_epochs * spec.steps_per_epoch
     return (
-        f"reconstruction, {shared}; {spec.total_steps:,} steps of {spec.batch} patches of"
-        f" {spec.ir.patch}x{spec.ir.patch} of {spec.ir.where}"
+        f"reconstruction, {shared}{', PIAFusion at its full width' if others else ''};"
+        f" {spec.total_steps:,} steps of {spec.batch} patch{'es' if spec.batch > 1 else ''} of"
+        f" {size} of {spec.ir.where}, the load loss in the first {balanced:,}"
     )
 
 

@@ -41,7 +41,15 @@ def test_rows_change_what_they_say(rows):
 def test_captions_name_what_all_rows_share():
     assert regionfuse.length(regionfuse.region_sizes("smoke")).startswith("reconstruction, C = 4; ")
     assert "C = 4, R = 8;" in regionfuse.length(regionfuse.experts("smoke"))
-    assert "C = 4, R = 8;" in regionfuse.length(regionfuse.encoders("smoke"))
+    encoders = regionfuse.length(regionfuse.encoders("smoke"))
+    assert "C = 4, R = 8, PIAFusion at its full width;" in encoders
+    assert encoders.endswith("2 patches of 32x32 of scenes, the load loss in the first 2")
+
+
+def test_a_single_expert_keeps_its_probability_as_weight():
+    for row in regionfuse.experts("smoke"):
+        options = dict(row.specs[0].options)
+        assert options.get("renormalised", True) == (options.get("chosen") != 1)
 
 
 @pytest.mark.parametrize(
