@@ -32,7 +32,7 @@ _CARD = """# {name}: weights trained by fusionlib
 `fused = fusionlib.models.load_trained("{name}")(ir, vi)`, with float32 images (B, {channels}, H, W) in [0, 1].
 
 - Architecture: `{model}`. {architecture}
-- Size: {parameters:,} parameters, {megabytes:.2f} MB.
+- Size: {parameters:,} parameters, {megabytes:.2f} MB (10^6 bytes).
 - Origin: trained from scratch by fusionlib. The authors' weights had no part in it.
 
 ## Training data
@@ -43,7 +43,7 @@ Pairs are drawn by the relation "{relation}": {pairs:,} an epoch, {draws}.
 
 ## Training
 
-{total_steps:,} steps of {batch} pairs; Adam, learning rate {lr:g}, seed {seed}; the network in {precision}.
+{total_steps:,} steps of {batch} pairs, {used:,} in all; Adam, learning rate {lr:g}, seed {seed}; the network in {precision}.
 Objective: `{loss}`.{opponents}
 
 Run {key}: {seconds:,.0f} s on {device}, threads: {threads}, torch {torch}, fusionlib {fusionlib},
@@ -58,7 +58,8 @@ run = train(Spec.from_dict(trained.origin("{name}")["spec"]))
 
 ## Scores to expect
 
-Means over the images at hand, protocol {protocol}, convention {convention}:
+Means over as many images of each set as the table says, protocol {protocol}, convention {convention}
+(`fusionlib fuse` takes the protocol plain):
 
 {scores}
 ## Limits
@@ -143,6 +144,7 @@ def model_card(
     values = {**vars(spec), **run.provenance, **scores.attrs}
     values |= {"name": name, "key": run.key, "megabytes": size / 1e6}
     values |= {"total_steps": spec.total_steps, "patch": spec.ir.patch}
+    values |= {"used": spec.total_steps * spec.batch}
     values |= {
         "architecture": module.__doc__.partition("\n")[0],
         "parameters": sum(weights.numel() for weights in model.parameters()),
