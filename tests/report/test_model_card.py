@@ -68,7 +68,7 @@ def test_the_card_says_what_the_run_was(run, scores, package):
         f"- visible: 12 patches, 32 pixels apart, of 2 images of scenes train (fingerprint"
         f" {run.spec.vi.fingerprint}): 0000D, 0001N",
         'relation "unpaired": 8 an epoch, new ones each epoch',
-        "2 steps of 8 pairs; Adam, learning rate 0.0001, seed 3; the network in float32",
+        "2 steps of 8 pairs, 16 in all; Adam, learning rate 0.0001, seed 3; the network in float32",
         f"Objective: `{run.spec.loss}`.",
         f"Run {run.key}: ",
         f"torch {torch.__version__}",
