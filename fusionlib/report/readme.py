@@ -76,7 +76,8 @@ def _table4(results: Path) -> list[str]:
         f"![Table 4 as points](results/{TABLE4}/table4.png)",
         "",
         markdown(sizes),
-        f"{remark} MB: 2^20 bytes; GMAC: 10^9 multiply-accumulates for a pair of 480x640, as computed here.",
+        f"{remark} MB: 2^20 bytes; GMAC: 10^9 multiply-accumulates for a pair of 480x640, as"
+        " computed here.",
         "",
         f"![An MSRS scene through all networks](results/{TABLE4}/panels.png)",
         "",

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from nbformat import NotebookNode
 from playwright.sync_api import Page, TimeoutError, sync_playwright
 
 from fusionlib.doctor import chromium
@@ -93,15 +94,16 @@ def run_all_cells(page: Page) -> None:
 
 
 @contextmanager
-def opened(folder: Path, *cells: str) -> Iterator[Page]:
+def opened(folder: Path, *cells: str, notebook: NotebookNode | None = None) -> Iterator[Page]:
     """A notebook of these cells, run in JupyterLab on a folder; skips without a browser.
 
-    The page's `errors` are those that its console has told.
+    notebook: one that is there, instead of cells. The page's `errors` are those
+    that its console has told.
     """
     executable = chromium()
     if executable is None:
         pytest.skip("there is no Chromium: install it, or name it in CHROMIUM")
-    notebook = nbformat.v4.new_notebook(
+    notebook = notebook or nbformat.v4.new_notebook(
         cells=[nbformat.v4.new_code_cell(cell.strip()) for cell in cells]
     )
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
