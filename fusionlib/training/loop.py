@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor, nn
 
@@ -25,6 +24,7 @@ from fusionlib.memory import keep_freed_memory
 from fusionlib.pairing import Draw
 from fusionlib.progress import progress
 from fusionlib.training.any_spec import AnySpec
+from fusionlib.training.diverging import failure
 from fusionlib.training.provenance import provenance
 from fusionlib.training.stops import Stops
 from fusionlib.training.store import Run
@@ -32,9 +32,6 @@ from fusionlib.training.team import Team
 
 CHECKPOINT_SECONDS = 60
 NOTE_SECONDS = 1
-# A loss diverges where its median over so many steps is so many times the lowest before. In sound
-# runs it was at most 1.1 times.
-DIVERGING_STEPS, DIVERGING = 50, 3
 
 
 class Training(ABC):
@@ -229,25 +226,15 @@ class Training(ABC):
     def _fetched(self) -> np.ndarray:
         # Losses so far; the one place where the host waits for the device.
         losses = self.losses[: self.step].cpu().numpy()
-        bad = ~np.isfinite(losses).all(1)
-        if bad.any():
-            self._stop(f"The loss of run {self.run.key} is not finite from step", losses, bad)
-        watched = losses[:, self.terms.index(self.watched)]
-        # Levels of two objectives don't compare.
-        bad = np.concatenate([_diverging(part) for part in np.split(watched, self.turns)])
-        if bad.any():
-            self._stop(
-                f"The loss of run {self.run.key} diverges: its median over {DIVERGING_STEPS} steps"
-                f" is {DIVERGING} times the lowest before from step",
-                losses,
-                bad,
+        failed = failure(losses, self.terms.index(self.watched), self.turns)
+        if failed:
+            what, step = failed
+            values = ", ".join(f"{t} {v:g}" for t, v in zip(self.terms, losses[step], strict=True))
+            raise FusionError(
+                f"The loss of run {self.run.key} {what} from step {step + 1} on ({values});"
+                f" {self._last_good()}"
             )
         return losses
-
-    def _stop(self, what: str, losses: np.ndarray, bad: np.ndarray) -> None:
-        step = int(bad.argmax())
-        values = ", ".join(f"{t} {v:g}" for t, v in zip(self.terms, losses[step], strict=True))
-        raise FusionError(f"{what} {step + 1} on ({values}); {self._last_good()}")
 
     def _last_good(self) -> str:
         kept = f"step {self.kept_step} ({self.run.state_file})" if self.kept_step else "none"
@@ -309,11 +296,3 @@ class Training(ABC):
         record["compiled"] = self.compiled
         text = json.dumps(record, indent=1)
         write_whole(self.run.folder / "provenance.json", lambda path: path.write_text(text))
-
-
-def _diverging(totals: np.ndarray) -> np.ndarray:
-    """Which of the losses (n,) of one objective have left the level that it had reached."""
-    # The level: each step's median with those before it.
-    level = pd.Series(totals).rolling(DIVERGING_STEPS).median()
-    before = level.cummin().shift(DIVERGING_STEPS)
-    return ((before > 0) & (level > DIVERGING * before)).to_numpy()

@@ -13,7 +13,7 @@ from fusionlib.errors import FusionError
 from fusionlib.losses import BSPLoss
 from fusionlib.models import create_model
 from fusionlib.pairing import Draw
-from fusionlib.training import loop, open_run
+from fusionlib.training import diverging, loop, open_run
 from fusionlib.training.loop import Training
 from tests.training.small import go, tiny
 
@@ -170,7 +170,7 @@ def test_a_loss_that_is_not_finite_stops_with_step_and_terms(monkeypatch):
 
 
 def test_a_loss_that_grows_is_not_trained_on(monkeypatch):
-    monkeypatch.setattr(loop, "DIVERGING_STEPS", 3)
+    monkeypatch.setattr(diverging, "DIVERGING_STEPS", 3)
     monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", -1)  # after each step
     loss, calls = BSPLoss.__call__, []
 
@@ -194,7 +194,7 @@ def test_a_loss_that_grows_is_not_trained_on(monkeypatch):
 
 
 def test_a_loss_that_falls_or_stays_is_trained_on(monkeypatch):
-    monkeypatch.setattr(loop, "DIVERGING_STEPS", 2)
+    monkeypatch.setattr(diverging, "DIVERGING_STEPS", 2)
     monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", -1)
     assert go(tiny(steps=12)).finished
 

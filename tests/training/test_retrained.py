@@ -20,7 +20,7 @@ from fusionlib.losses import (
 from fusionlib.losses.mmdrfuse import distillation
 from fusionlib.models import MODELS, create_model
 from fusionlib.models.tgfuse import TGFuse
-from fusionlib.training import Spec, loop, open_run, train_stack
+from fusionlib.training import Spec, diverging, loop, open_run, train_stack
 from fusionlib.training.best_so_far import BestSoFar
 from fusionlib.training.cddfuse import CDDFuseTraining
 from fusionlib.training.loop import Training
@@ -334,7 +334,7 @@ def test_every_weight_of_tgfuse_moves():
 
 
 def test_another_objective_is_no_divergence(monkeypatch):
-    monkeypatch.setattr(loop, "DIVERGING_STEPS", 2)
+    monkeypatch.setattr(diverging, "DIVERGING_STEPS", 2)
     monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", -1)
     second = CDDFuseLoss.second
 
