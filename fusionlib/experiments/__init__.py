@@ -41,9 +41,10 @@ from fusionlib.experiments.measure import (
     train_all,
     train_unless_shown,
 )
-from fusionlib.experiments.profiles import PROFILES, Profile, profile
+from fusionlib.experiments.profiles import PROFILES, profile
 from fusionlib.experiments.regionfuse_profiles import regionfuse_sizes
 from fusionlib.experiments.row import Row
+from fusionlib.experiments.sizes import Profile, TestSet
 from fusionlib.experiments.ssvif_profiles import ssvif_sizes
 
 __all__ = [
@@ -60,6 +61,7 @@ __all__ = [
     "VERDICTS",
     "Profile",
     "Row",
+    "TestSet",
     "bsp",
     "bsp_tables",
     "by_protocol",

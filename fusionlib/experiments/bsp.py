@@ -9,8 +9,9 @@ import pandas as pd
 from fusionlib.data import open_pairs
 from fusionlib.data.base import PatchSource, patch_count, patch_source
 from fusionlib.errors import FusionError
-from fusionlib.experiments.profiles import Profile, profile, seed_range
+from fusionlib.experiments.profiles import profile, seed_range
 from fusionlib.experiments.row import Row
+from fusionlib.experiments.sizes import Profile
 from fusionlib.pairing import PARADIGMS, relation_size
 from fusionlib.training import Spec
 

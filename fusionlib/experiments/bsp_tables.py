@@ -18,8 +18,9 @@ from fusionlib.data.base import PatchSource, patch_source
 from fusionlib.experiments import table4
 from fusionlib.experiments.bsp import BATCH
 from fusionlib.experiments.claims import AVERAGE, FIVE, gain, row_of
-from fusionlib.experiments.profiles import Profile, profile, seed_range
+from fusionlib.experiments.profiles import profile, seed_range
 from fusionlib.experiments.row import Row
+from fusionlib.experiments.sizes import Profile
 from fusionlib.losses import BSPLoss
 from fusionlib.pairing import PARADIGMS
 from fusionlib.published import Table

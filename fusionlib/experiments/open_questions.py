@@ -22,8 +22,9 @@ from fusionlib.data.base import patch_source
 from fusionlib.experiments import bsp_tables
 from fusionlib.experiments.bsp import BASELINES, BATCH, TABLE1_ROWS
 from fusionlib.experiments.bsp_tables import MODEL, SIDES, average_improvement, base_of
-from fusionlib.experiments.profiles import Profile, profile
+from fusionlib.experiments.profiles import profile
 from fusionlib.experiments.row import Row
+from fusionlib.experiments.sizes import Profile
 from fusionlib.losses import BSPLoss
 from fusionlib.training import Spec
 

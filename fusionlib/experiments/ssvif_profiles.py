@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from fusionlib.experiments.profiles import PROFILES, TestSet, profile, quick_names
+from fusionlib.experiments.profiles import PROFILES, profile, quick_names
+from fusionlib.experiments.sizes import TestSet
 
 
 @dataclass(frozen=True)

@@ -85,12 +85,12 @@ def test_quick_names_its_images_so_that_a_complete_dataset_gives_the_same(data_r
 
 
 def test_most_spreads_the_images_over_all_names():
-    one = experiments.profiles.TestSet("scenes", most=4).open(None, (32, 32)).names
+    one = experiments.TestSet("scenes", most=4).open(None, (32, 32)).names
     assert len(one) == 4
     assert one == tuple(sorted(one))
     every = open_pairs("scenes", "test", size=(32, 32)).names
     assert one == tuple(every[k * len(every) // 4] for k in range(4))
-    many = experiments.profiles.TestSet("scenes", most=10**6).open(None, (32, 32))
+    many = experiments.TestSet("scenes", most=10**6).open(None, (32, 32))
     assert many.names == every
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from fusionlib import experiments, report
 from fusionlib.experiments import Row, segmented
-from fusionlib.experiments.profiles import TestSet
+from fusionlib.experiments.sizes import TestSet
 from fusionlib.experiments.ssvif_profiles import SSVIF
 from fusionlib.report.segment_panels import class_colours
 from fusionlib.training import open_run

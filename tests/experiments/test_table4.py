@@ -92,7 +92,7 @@ def test_trained_as_long_as_the_row_of_table_1_with_the_same_t(monkeypatch):
     for module in (bsp, table4):
         monkeypatch.setattr(module, "patch_source", named)
         monkeypatch.setattr(module, "open_pairs", lambda *_: None)
-    monkeypatch.setattr("fusionlib.experiments.profiles.TestSet.open", lambda *_: None)
+    monkeypatch.setattr("fusionlib.experiments.sizes.TestSet.open", lambda *_: None)
     for name in ("quick", "paper"):
         spec, like = table4.specs(name)["bsp-cnn"][0], bsp.table1(name)[3].specs[0]
         assert (spec.epochs, spec.steps, spec.total_steps) == (
