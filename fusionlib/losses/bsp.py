@@ -62,6 +62,9 @@ class BSPLoss:
             SSIM at every pixel and use gradients as they are. The released
             code averages SSIM over the batch before it weights, and stretches
             each gradient map to [0, 1] by the batch's minimum and maximum.
+            Eq. 4 to the letter does not train from first weights: where the
+            SSIM of a window are negative or sum to nearly 0, the weights have
+            a pole (measured in the notebook open_questions).
 
     Source: Beyond Strict Pairing, Eq. 2-6 and section 4.1.
     """
