@@ -13,6 +13,8 @@ from torch import Tensor
 from fusionlib.errors import FusionError
 from fusionlib.losses.windows import blur, gradient
 
+FORMS = "released", "paper", "clipped"
+
 
 def weight(a: Tensor, b: Tensor, eps: float = 1e-8) -> Tensor:
     """W(a; a, b) = a / (a + b), the share of `a` (Eq. 2).
@@ -58,13 +60,14 @@ class BSPLoss:
 
     Args:
         intensity, gradient, ssim: factors 1, alpha = 1, beta = 0.2.
-        form: "released" or "paper". Note on paper and code: Eq. 4-5 weight
-            SSIM at every pixel and use gradients as they are. The released
-            code averages SSIM over the batch before it weights, and stretches
-            each gradient map to [0, 1] by the batch's minimum and maximum.
-            Eq. 4 to the letter does not train from first weights: where the
-            SSIM of a window are negative or sum to nearly 0, the weights have
-            a pole (measured in the notebook open_questions).
+        form: "released", "paper" or "clipped". Note on paper and code: Eq. 4-5
+            weight SSIM at every pixel and use gradients as they are. The
+            released code averages SSIM over the batch before it weights, and
+            stretches each gradient map to [0, 1] by the batch's minimum and
+            maximum. Eq. 4 to the letter does not train from first weights:
+            where the SSIM of a window sum to nearly 0, the weights have a
+            pole. "clipped" is "paper" with a negative SSIM taken as 0, which
+            leaves none (not in the paper; see the notebook open_questions).
 
     Source: Beyond Strict Pairing, Eq. 2-6 and section 4.1.
     """
@@ -78,8 +81,8 @@ class BSPLoss:
         # 2 and 2.0 are one setting, and must give one run.
         for name in ("intensity", "gradient", "ssim"):
             object.__setattr__(self, name, float(getattr(self, name)))
-        if self.form not in ("released", "paper"):
-            raise FusionError(f"The loss has form 'released' or 'paper', not {self.form!r}.")
+        if self.form not in FORMS:
+            raise FusionError(f"The loss has form {' or '.join(FORMS)}, not {self.form!r}.")
         if not any((self.intensity, self.gradient, self.ssim)):
             raise FusionError("Every factor of the loss is 0: give at least one term a factor.")
 
@@ -113,5 +116,7 @@ class BSPLoss:
         s_ir, s_vi = ssim_map(torch.stack((ir, vi)), fused)
         if self.form == "released":
             s_ir, s_vi = s_ir.mean(), s_vi.mean()
+        elif self.form == "clipped":
+            s_ir, s_vi = s_ir.clamp_min(0), s_vi.clamp_min(0)
         # Eq. 4, and Eq. 5, third line
         return (1 - mix(s_ir, s_vi)).abs().mean()

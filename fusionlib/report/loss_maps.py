@@ -37,14 +37,16 @@ def term_maps(fused: Tensor, ir: Tensor, vi: Tensor, form: str = "paper") -> dic
 
     Args:
         fused, ir, vi: (B, 1, H, W) in [0, 1].
-        form: "paper", or "released": gradients stretched by the batch, and one
-            mean SSIM for all of its windows.
+        form: "paper"; or "released": gradients stretched by the batch, and one
+            mean SSIM for all of its windows; or "clipped": a negative SSIM is 0.
     """
     gradients = [gradient(x) for x in (ir, vi, fused)]
     similar = list(ssim_map(torch.stack((ir, vi)), fused))
     if form == "released":
         gradients = [normalise(x) for x in gradients]
         similar = [s.mean().expand_as(s) for s in similar]
+    elif form == "clipped":
+        similar = [s.clamp_min(0) for s in similar]
     compared = {
         "intensity": (ir, vi, fused),
         "gradient": gradients,

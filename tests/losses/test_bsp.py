@@ -9,7 +9,7 @@ from scipy import ndimage
 
 from fusionlib.errors import FusionError
 from fusionlib.losses import BSPLoss
-from fusionlib.losses.bsp import normalise, ssim_map, weight
+from fusionlib.losses.bsp import FORMS, mix, normalise, ssim_map, weight
 
 TOLERANCE = 1e-6
 TERMS = ("intensity", "gradient", "ssim", "total")
@@ -66,6 +66,8 @@ class Reference:
         s_vi = np.stack([self.ssim(x, y) for x, y in zip(vi, fused)])
         if scalar:
             s_ir, s_vi = s_ir.mean(), s_vi.mean()
+        if self.form == "clipped":
+            s_ir, s_vi = np.maximum(s_ir, 0), np.maximum(s_vi, 0)
         g_fused, g_ir, g_vi = (self.gradients(batch) for batch in (fused, ir, vi))
         terms = {
             "intensity": np.abs(fused - self.mixture(ir, vi)).mean(),
@@ -96,7 +98,7 @@ def slow(reference):
     return reference(*(x[:, 0].astype(np.float64) for x in batch()))
 
 
-@pytest.mark.parametrize("form", ["released", "paper"])
+@pytest.mark.parametrize("form", FORMS)
 def test_every_term_agrees_with_the_reference(form):
     found, expected = ours(form), slow(Reference(form))
     assert tuple(found) == TERMS
@@ -104,7 +106,7 @@ def test_every_term_agrees_with_the_reference(form):
         assert found[name] == pytest.approx(expected[name], abs=TOLERANCE, rel=0), name
 
 
-@pytest.mark.parametrize("form", ["released", "paper"])
+@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize(
     ("slip", "term"),
     [
@@ -125,6 +127,18 @@ def test_a_wrong_constant_would_show(form, slip, term):
     assert abs(ours(form)[term] - wrong[term]) > 3 * TOLERANCE
 
 
+def test_the_printed_weights_have_a_pole_and_the_clipped_ones_have_none():
+    # SSIM of -0.3 and just above 0.3: they sum to nearly 0.
+    similar = torch.tensor([-0.3, 0.3001])
+    assert mix(*similar).abs() > 100
+    assert mix(*similar.clamp_min(0)) == pytest.approx(0.3001)
+    # A negative of its sources is where a network may begin.
+    image = torch.rand(1, 1, 32, 32)
+    terms = {form: BSPLoss(form=form)(1 - image, image, image.flip(3))["ssim"] for form in FORMS}
+    assert terms["paper"] > 2
+    assert terms["clipped"] <= 1
+
+
 @pytest.mark.parametrize(("form", "other"), [("released", False), ("paper", True)])
 def test_a_mixture_of_the_forms_would_show(form, other):
     found = ours(form)
@@ -134,14 +148,14 @@ def test_a_mixture_of_the_forms_would_show(form, other):
     assert abs(found["ssim"] - no_mean["ssim"]) > 1e-4
 
 
-@pytest.mark.parametrize("form", ["released", "paper"])
+@pytest.mark.parametrize("form", FORMS)
 def test_an_image_fused_with_itself_costs_nothing(form):
     image = torch.rand(2, 1, 24, 24)
     for name, value in BSPLoss(form=form)(image, image, image).items():
         assert abs(value.item()) < 1e-6, name
 
 
-@pytest.mark.parametrize("form", ["released", "paper"])
+@pytest.mark.parametrize("form", FORMS)
 def test_the_sources_may_change_places(form):
     fused, ir, vi = map(torch.from_numpy, batch())
     one, other = BSPLoss(form=form)(fused, ir, vi), BSPLoss(form=form)(fused, vi, ir)
@@ -169,11 +183,11 @@ def test_a_factor_of_0_drops_its_term(off):
 def test_no_term_and_an_unknown_form_are_refused():
     with pytest.raises(FusionError, match="Every factor of the loss is 0"):
         BSPLoss(intensity=0, gradient=0, ssim=0)
-    with pytest.raises(FusionError, match="'released' or 'paper', not 'literal'"):
+    with pytest.raises(FusionError, match="released or paper or clipped, not 'literal'"):
         BSPLoss(form="literal")
 
 
-@pytest.mark.parametrize("form", ["released", "paper"])
+@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("levels", [(0, 0, 0), (0.5, 0.5, 0.5), (1, 1, 1), (0, 1, 0), (0.2, 0, 1)])
 def test_flat_images_give_finite_derivatives(form, levels):
     fused, ir, vi = (torch.full((2, 1, 16, 16), float(level)) for level in levels)
@@ -186,7 +200,7 @@ def test_flat_images_give_finite_derivatives(form, levels):
 
 def test_going_down_the_slope_lowers_the_loss():
     fused, ir, vi = map(torch.from_numpy, batch())
-    for form in ("released", "paper"):
+    for form in FORMS:
         loss, image = BSPLoss(form=form), fused.clone().requires_grad_()
         before = loss(image, ir, vi)["total"]
         (slope,) = torch.autograd.grad(before, image)
