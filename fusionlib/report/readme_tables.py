@@ -71,7 +71,7 @@ TABLES = {
 
 
 def ledger(results: Path) -> list[str]:
-    """How many claims have which verdict, and each of them; nothing without the ledger."""
+    """How many claims have which verdict, and those measured; nothing without the ledger."""
     if not (results / CLAIMS).is_file():
         return []
     claims = pd.read_csv(results / CLAIMS)
@@ -80,8 +80,9 @@ def ledger(results: Path) -> list[str]:
         counts = part["verdict"].value_counts()
         verdicts = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
         said.append(f"**{len(part)} claims of {PAPERS[paper]}**: {verdicts}")
-    shown = claims[["where", "says", "verdict"]].copy()
-    tried = claims[["supported", "contradicted", "undecided"]].fillna(0).astype(int)
+    measured = claims[claims["verdict"] != "not measured"]
+    shown = measured[["where", "says", "verdict"]].copy()
+    tried = measured[["supported", "contradicted", "undecided"]].astype(int)
     shown["supported / contradicted / undecided"] = [
         " / ".join(map(str, row)) for row in tried.itertuples(index=False)
     ]
@@ -90,7 +91,7 @@ def ledger(results: Path) -> list[str]:
         " or contradicted needs 20 images, a paired 95 % interval over images that leaves no doubt,"
         " and an effect above twice its standard error over seeds.",
         "",
-        *folded("Every claim with its verdict", markdown(shown.set_index("where"))),
+        *folded("Every measured claim with its verdict", markdown(shown.set_index("where"))),
     ]
 
 

@@ -69,9 +69,23 @@ def test_names_are_unique_and_notebooks_exist():
     assert set(experiments.CLAIMS) <= {notebook.name for notebook in find()}
 
 
-def test_the_figure_has_a_bar_a_claim(tmp_path):
+def test_the_figure_has_a_bar_a_measured_claim(tmp_path):
     write(tmp_path, SUPPORTED, AGAINST)
     found = experiments.ledger(tmp_path, "quick")
-    (axis,) = report.ledger_bars(found, "profile quick").axes
-    assert [label.get_text() for label in axis.get_yticklabels()] == found["claim"].tolist()
+    measured = found[found["verdict"] != "not measured"]
+    figure = report.ledger_bars(found, "profile quick")
+    (axis,) = figure.axes
+    assert [label.get_text() for label in axis.get_yticklabels()] == measured["claim"].tolist()
     assert sum(bar.get_width() for bar in axis.patches) == 2
+    (caption,) = (text.get_text() for text in figure.texts)
+    assert caption == f"profile quick; {len(found) - len(measured)} claims are not measured"
+
+
+def test_many_claims_stand_in_columns(tmp_path):
+    found = experiments.ledger(tmp_path, "quick")
+    found = found.assign(verdict="undecided", supported=1, contradicted=0, undecided=2)
+    axes = report.ledger_bars(found, "profile quick").axes
+    assert len(axes) == -(-len(found) // 50)
+    labels = [label.get_text() for axis in axes for label in axis.get_yticklabels()]
+    assert labels == found["claim"].tolist()
+    assert report.ledger_bars(found.assign(verdict="not measured")).axes  # an empty one
