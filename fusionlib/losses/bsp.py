@@ -50,6 +50,16 @@ def mix(a: Tensor, b: Tensor) -> Tensor:
     return weight(a, b) * a + weight(b, a) * b
 
 
+def weighed(similar: Tensor, form: str) -> Tensor:
+    """SSIM of windows, (B, 1, H, W), as Eq. 4 weighs it in a form of `BSPLoss`.
+
+    Returns the mean, a scalar, in the form "released", else the same shape.
+    """
+    if form == "released":
+        return similar.mean()
+    return similar.clamp_min(0) if form == "clipped" else similar
+
+
 @dataclass(frozen=True)
 class BSPLoss:
     """L = intensity L_int + gradient L_grad + ssim L_ssim (Eq. 6).
@@ -113,10 +123,6 @@ class BSPLoss:
 
     def ssim_term(self, fused: Tensor, ir: Tensor, vi: Tensor) -> Tensor:
         """1 - the mixture of the two SSIM, weights S of Eq. 4."""
-        s_ir, s_vi = ssim_map(torch.stack((ir, vi)), fused)
-        if self.form == "released":
-            s_ir, s_vi = s_ir.mean(), s_vi.mean()
-        elif self.form == "clipped":
-            s_ir, s_vi = s_ir.clamp_min(0), s_vi.clamp_min(0)
+        s_ir, s_vi = (weighed(s, self.form) for s in ssim_map(torch.stack((ir, vi)), fused))
         # Eq. 4, and Eq. 5, third line
         return (1 - mix(s_ir, s_vi)).abs().mean()

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from fusionlib.losses import BSPLoss
-from fusionlib.losses.bsp import mix, normalise, ssim_map, weight
+from fusionlib.losses.bsp import mix, normalise, ssim_map, weighed, weight
 from fusionlib.losses.windows import gradient
 
 
@@ -41,12 +41,9 @@ def term_maps(fused: Tensor, ir: Tensor, vi: Tensor, form: str = "paper") -> dic
             mean SSIM for all of its windows; or "clipped": a negative SSIM is 0.
     """
     gradients = [gradient(x) for x in (ir, vi, fused)]
-    similar = list(ssim_map(torch.stack((ir, vi)), fused))
     if form == "released":
         gradients = [normalise(x) for x in gradients]
-        similar = [s.mean().expand_as(s) for s in similar]
-    elif form == "clipped":
-        similar = [s.clamp_min(0) for s in similar]
+    similar = [weighed(s, form).expand_as(s) for s in ssim_map(torch.stack((ir, vi)), fused)]
     compared = {
         "intensity": (ir, vi, fused),
         "gradient": gradients,
