@@ -1,15 +1,14 @@
 """One pixel of a scene: its surroundings, its loss as a curve, and how the lowest point moves."""
 
-import io
 from dataclasses import replace
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import torch
+from matplotlib.artist import Artist
 from matplotlib.figure import Figure, FigureBase
 from matplotlib.patches import Rectangle
-from PIL import Image
 from torch import Tensor
 
 from fusionlib.images import to_uint8
@@ -18,7 +17,8 @@ from fusionlib.report import loss_pixel
 from fusionlib.report.loss_maps import pixel_table, term_maps
 from fusionlib.report.loss_pixel import PAPER, Place
 from fusionlib.report.panels import pixels, telling_boxes
-from fusionlib.report.style import png_of, set_caption, set_style
+from fusionlib.report.redraw import Redrawn, one_thread, png_of_array
+from fusionlib.report.style import set_caption, set_style
 
 SIDES = (1, 3, 7, 15)  # of the square that moves as one
 AROUND = 16  # pixels on each side that the enlargements show
@@ -67,6 +67,7 @@ class LossBoard:
         self.place = Place(*(place or telling_pixel(ir, vi)), size=tuple(ir.shape[1:]))
         self.infrared: float | None = None
         self._board: _Board | None = None
+        self._redrawn: Redrawn | None = None
         self._moves: dict[Place, pd.DataFrame] = {}
 
     @property
@@ -86,6 +87,7 @@ class LossBoard:
         self.place = replace(self.place, y=y, x=x, side=side or self.place.side)
         self.infrared = None
 
+    @one_thread()
     def table(self) -> pd.DataFrame:
         """Every number of the pixel, as `loss_maps.pixel_table`."""
         maps = term_maps(*(x[None] for x in (self.fused, self.ir, self.vi)))
@@ -122,6 +124,7 @@ class LossBoard:
         set_caption(figure, self.caption)
         return figure
 
+    @one_thread()
     def png(self) -> bytes:
         """Enlargements and curves: the bytes of a PNG."""
         if self._board is None:
@@ -129,15 +132,14 @@ class LossBoard:
             self._board = _Board(Figure(figsize=(7.6, 4.9), dpi=100))
             set_caption(self._board.figure, self.caption)
         self._board.show(self)
-        return png_of(self._board.figure)
+        if self._redrawn is None:
+            self._redrawn = Redrawn(self._board.figure, self._board.moving)
+        return self._redrawn.png()
 
     def scene_png(self, name: str) -> bytes:
         """The whole "infrared", "visible" or "fused" image, dark ones brightened."""
         image = {"infrared": self._ir, "visible": self.vi, "fused": self.fused}[name]
-        content = io.BytesIO()
-        bright = image / image.max().clamp_min(1e-3)
-        Image.fromarray(to_uint8(bright)[0]).save(content, "PNG")
-        return content.getvalue()
+        return png_of_array(to_uint8(image / image.max().clamp_min(1e-3))[0])
 
 
 class _Board:
@@ -157,6 +159,15 @@ class _Board:
             axis.set(xticks=[], yticks=[])
         self._prepare_curves(figure.add_subplot(below[0, 0]))
         self._prepare_moves(figure.add_subplot(below[0, 1]))
+
+    @property
+    def moving(self) -> list[Artist]:
+        """All that `show` changes, from back to front."""
+        above, below = [image.axes for image in self.images], [self.now.axes, self.here.axes]
+        drawn = [(*axis.images, *axis.patches, *axis.lines, axis.title) for axis in above + below]
+        # A legend moves with the curves, or they would hide it.
+        drawn.append((self.now.axes.yaxis, *(axis.get_legend() for axis in below)))
+        return sorted((artist for several in drawn for artist in several), key=Artist.get_zorder)
 
     def _prepare_curves(self, axis) -> None:
         self.curves = {

@@ -1,18 +1,17 @@
 """A pairing that a reader draws, and what the loss makes of each relation in it."""
 
-import io
 from collections.abc import Iterable
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure, FigureBase
 from matplotlib.patches import Rectangle
-from PIL import Image
 
 from fusionlib.errors import FusionError
 from fusionlib.pairing import PARADIGMS
 from fusionlib.report.pairing_figure import stretched
 from fusionlib.report.pairing_pull import TERMS, Meetings
+from fusionlib.report.redraw import png_of_array
 from fusionlib.report.style import PARADIGM_COLOURS, png_of, set_caption, set_style
 
 TERM_GREYS = dict(zip(TERMS, ("0.25", "0.55", "0.8"), strict=True))
@@ -107,9 +106,7 @@ class Pairing:
 
     def sprite_png(self) -> bytes:
         """`sprite`, for the widget."""
-        content = io.BytesIO()
-        Image.fromarray(self.sprite()).save(content, "PNG")
-        return content.getvalue()
+        return png_of_array(self.sprite())
 
     def _draw_grid(self, axis) -> None:
         sprite, side = self.sprite(), self.meetings.ir.shape[-1]
