@@ -11,6 +11,7 @@ import pandas as pd
 
 from fusionlib import published
 from fusionlib.data.base import PatchSource, joined, patch_source
+from fusionlib.errors import FusionError
 from fusionlib.experiments.kept import Kept
 from fusionlib.experiments.profiles import profile, seed_range
 from fusionlib.experiments.row import Row
@@ -166,13 +167,18 @@ def stages(rows: list[Row], kept: Path | None = None) -> pd.DataFrame:
         rows: of a table, trained.
         kept: this table of before, for runs that are not in the store.
 
-    Returns columns mode, seed, key, began.
+    Returns columns mode, seed, key, began. Raises FusionError for a run that is
+    in neither.
     """
     before = Kept(kept).table
     told = {} if before is None else dict(zip(before["key"], before["began"], strict=True))
 
     def began(spec: Spec) -> float:
         run = open_run(spec)
+        if not run.finished and spec.key not in told:
+            raise FusionError(
+                f"Run {spec.key} is not finished, and no table of before names it: train it first."
+            )
         if not run.finished:
             return told[spec.key]
         history = run.history()

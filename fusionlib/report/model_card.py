@@ -148,7 +148,7 @@ def model_card(
     values |= {
         "architecture": module.__doc__.partition("\n")[0],
         "parameters": sum(weights.numel() for weights in model.parameters()),
-        "sources": "\n".join(_source(source, data) for source in (spec.ir, spec.vi)),
+        "sources": "\n".join(_source(part, data) for part in (*spec.ir.alone, *spec.vi.alone)),
         "draws": "new ones each epoch" if spec.redraw else "the same ones in new order",
         "opponents": _opponents(spec.adversarial),
         "commit": run.provenance["commit"] or "unknown",
@@ -156,7 +156,8 @@ def model_card(
         "scenes": _scenes(spec.ir, spec.vi),
         "colour": _colour(spec.channels),
         "licences": "\n".join(
-            _licence(dataset) for dataset in {spec.ir.dataset: 0, spec.vi.dataset: 0}
+            _licence(name)
+            for name in dict.fromkeys(part.dataset for part in spec.ir.parts + spec.vi.parts)
         ),
     }
     return _CARD.format(**values)
@@ -181,12 +182,11 @@ def _opponents(adversarial) -> str:
 
 
 def _scenes(ir: PatchSource, vi: PatchSource) -> str:
-    if (ir.dataset, ir.split, ir.images) == (vi.dataset, vi.split, vi.images):
-        return f"{len(ir.images)} scenes of {ir.dataset}"
-    return (
-        f"{len(ir.images)} infrared images of {ir.dataset} and {len(vi.images)} visible images of"
-        f" {vi.dataset}"
-    )
+    images = [[(part.dataset, part.split, part.images) for part in of.parts] for of in (ir, vi)]
+    count, others = (sum(len(names) for *_, names in several) for several in images)
+    if images[0] == images[1]:
+        return f"{count} scenes of {ir.where}"
+    return f"{count} infrared images of {ir.where} and {others} visible images of {vi.where}"
 
 
 def _colour(channels: int) -> str:

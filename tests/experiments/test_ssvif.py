@@ -10,6 +10,7 @@ import pytest
 from fusionlib import experiments, report
 from fusionlib.data import open_pairs
 from fusionlib.data.base import patch_source
+from fusionlib.errors import FusionError
 from fusionlib.experiments import ssvif, ssvif_claims, ssvif_efficiency, ssvif_gradients
 from fusionlib.experiments.claims import Claim
 from fusionlib.experiments.ssvif_profiles import SSVIF, ssvif_sizes
@@ -233,3 +234,5 @@ def test_stages_tell_when_the_second_one_began(tmp_path, monkeypatch):
     monkeypatch.setattr(ssvif, "open_run", lambda spec: SimpleNamespace(finished=False))
     again = ssvif.stages(rows, tmp_path / "stages.csv")
     pd.testing.assert_frame_equal(again, found, check_dtype=False)
+    with pytest.raises(FusionError, match="not finished, and no table of before"):
+        ssvif.stages(rows)

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from fusionlib.data import open_pairs
-from fusionlib.data.base import patch_source
+from fusionlib.data.base import joined, patch_source
 from fusionlib.errors import FusionError
 from fusionlib.evaluation import evaluate
 from fusionlib.models import load_trained, load_weights, trained
@@ -123,6 +123,19 @@ def test_colour_and_datasets_in_the_card():
     assert "infrared image is to be repeated" in model_card._colour(3)
     assert "non-commercial" in model_card._licence("LLVIP")
     assert "Jia et al." in model_card._licence("LLVIP")
+
+
+def test_every_part_of_a_joined_source_is_named(scores, package):
+    pairs = open_pairs("scenes", "train", names=["0000D", "0001N"], size=SIZE)
+    own = dataclasses.replace(patch_source(pairs, "vi", 32, 32), dataset="LLVIP")
+    vi = joined(patch_source(pairs, "vi", 32, 32, first=2), own)
+    ir = patch_source(pairs, "ir", 32, 32)
+    told = model_card._scenes(ir, vi)
+    assert told == "2 infrared images of scenes and 4 visible images of scenes and LLVIP"
+    ship(train(spec(vi=joined(*[patch_source(pairs, "vi", 32, 32)] * 2)), device="cpu"), scores)
+    card = trained.card()
+    assert card.count("- visible:") == 2
+    assert card.count("- infrared:") == 1
 
 
 def test_expected_scores_are_the_means_of_the_evaluation(run):
