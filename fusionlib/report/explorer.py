@@ -1,6 +1,5 @@
 """Explore fused images: choose a pair and two views, drag a curtain, read the metrics."""
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +8,6 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from PIL import Image
 from torch import nn
 
 from fusionlib import images
@@ -19,6 +17,7 @@ from fusionlib.errors import FusionError
 from fusionlib.inference import Protocol
 from fusionlib.progress import live_notebook
 from fusionlib.report.panels import BOX_COLOURS, Box, panels, pixels, telling_boxes
+from fusionlib.report.redraw import png_of_array
 from fusionlib.report.style import save_figure, set_caption, set_style
 from fusionlib.report.views import INFRARED, VISIBLE, Views, kept
 from fusionlib.training import Run
@@ -128,10 +127,7 @@ class Explorer:
 
         def make() -> bytes:
             view = images.to_uint8(self.views.view(name, pair, seen.protocol))
-            picture = Image.fromarray(view[0] if len(view) == 1 else view.transpose(1, 2, 0))
-            file = io.BytesIO()
-            picture.save(file, "PNG", compress_level=1)  # it is to be quick
-            return file.getvalue()
+            return png_of_array(view[0] if len(view) == 1 else view.transpose(1, 2, 0))
 
         return kept(self._pictures, (seen.dataset, pair.digest, name, seen.protocol), make)
 
