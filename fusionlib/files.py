@@ -9,6 +9,8 @@ from pathlib import Path
 
 from fusionlib.errors import FusionError
 
+NUMBER = "%.6g"  # how a table's file holds a number
+
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     """Let `write(beside)` make a file beside `path`, then rename it to `path`.

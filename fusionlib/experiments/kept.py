@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from fusionlib.data import PairSet
-from fusionlib.files import digest
+from fusionlib.files import NUMBER, digest
 
 
 class Kept:
@@ -74,3 +74,17 @@ class Kept:
 
     def _of(self, key: str) -> pd.DataFrame:
         return self.table[self.table["key"] == key]
+
+
+def as_kept(table: pd.DataFrame) -> pd.DataFrame:
+    """Rows with their numbers as a table's file holds them.
+
+    So what is made of them is the same where they were measured and where only
+    the file is.
+    """
+    numbers = table.select_dtypes("float").apply(lambda column: column.map(_written))
+    return table.assign(**numbers)
+
+
+def _written(value: float) -> float:
+    return float(NUMBER % value)

@@ -10,7 +10,7 @@ from torch import nn
 from fusionlib.data import PairSet
 from fusionlib.evaluation import evaluate, summary
 from fusionlib.experiments.bsp import patch_counts
-from fusionlib.experiments.kept import Kept
+from fusionlib.experiments.kept import Kept, as_kept
 from fusionlib.experiments.row import Row
 from fusionlib.pairing import Draw
 from fusionlib.training import Run, Spec, open_run, plan, submit, train
@@ -124,7 +124,7 @@ def measure(
             parts.append(scores.assign(**names, seed=spec.seed, key=run.key))
     table = pd.concat(parts, ignore_index=True)
     first = ["test_set", "mode", "trainable", "seed", "key", "image"]
-    return table[[*first, *table.columns.difference(first, sort=False)]]
+    return as_kept(table[[*first, *table.columns.difference(first, sort=False)]])
 
 
 def histories(
@@ -200,7 +200,7 @@ def snapshot_scores(
         parts += [part.assign(**_names(row, spec), step=step) for step, part in scores.items()]
     table = pd.concat(parts, ignore_index=True).assign(test_set=test.dataset)
     first = ["test_set", "model", "mode", "trainable", "seed", "key", "step", "image"]
-    return table[[*first, *metrics]]
+    return as_kept(table[[*first, *metrics]])
 
 
 def _missing(rows: Sequence[Row]) -> list[Spec]:

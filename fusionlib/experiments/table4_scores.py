@@ -14,7 +14,7 @@ from fusionlib.data import PairSet
 from fusionlib.errors import FusionError
 from fusionlib.evaluation import METRICS, evaluate, evaluate_folders
 from fusionlib.experiments.bsp import BASELINES
-from fusionlib.experiments.kept import Kept
+from fusionlib.experiments.kept import Kept, as_kept
 from fusionlib.experiments.measure import by_protocol as means_by_protocol
 from fusionlib.experiments.measure import measure
 from fusionlib.experiments.row import Row
@@ -156,12 +156,12 @@ def score_folder(
 
 
 def joined(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Tables of the functions above as one."""
+    """Tables of the functions above as one, numbers as its file will hold them."""
     parts = [part for part in parts if len(part)]
     if not parts:
         return pd.DataFrame(columns=FIRST)
     table = pd.concat(parts, ignore_index=True)
-    return table[[*FIRST, *table.columns.difference(FIRST, sort=False)]]
+    return as_kept(table[[*FIRST, *table.columns.difference(FIRST, sort=False)]])
 
 
 def by_protocol(

@@ -13,7 +13,7 @@ from IPython.display import Image
 from fusionlib import settings
 from fusionlib.data import PairSet
 from fusionlib.errors import FusionError
-from fusionlib.files import digest, write_whole
+from fusionlib.files import NUMBER, digest, write_whole
 from fusionlib.training import Run
 from fusionlib.training.provenance import provenance
 
@@ -47,7 +47,7 @@ def results_root(folder: Path, notebook: str, profile: str) -> Path:
 
 def write_table(table: pd.DataFrame, path: Path) -> None:
     """Write a CSV, compressed where the name ends in .gz, the same bytes each time."""
-    content = table.to_csv(index=False, float_format="%.6g").encode()
+    content = table.to_csv(index=False, float_format=NUMBER).encode()
     if path.suffix == ".gz":
         content = gzip.compress(content, mtime=0)
     write_whole(path, lambda beside: beside.write_bytes(content))

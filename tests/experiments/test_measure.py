@@ -195,6 +195,15 @@ def test_rows_of_another_machine_stand_for_runs_that_are_not_here(
     assert kept.read_bytes() == first
 
 
+def test_numbers_are_those_that_the_file_will_hold(per_image, rows, store, test_set, tmp_path):
+    snapshots = experiments.snapshot_scores(rows, test_set, ("SSIM",))
+    for name, table in (("rows.csv", per_image), ("snapshots.csv.gz", snapshots)):
+        report.write_table(table, tmp_path / name)
+        again = pd.read_csv(tmp_path / name, dtype={"image": str, "key": str})
+        assert (table["SSIM"] == again["SSIM"]).all()
+        pd.testing.assert_frame_equal(again, table, rtol=1e-15, atol=0, check_dtype=False)
+
+
 def test_a_run_that_a_table_names_twice_is_read_for_both(per_image, rows, test_set, elsewhere):
     twice = [*rows, dataclasses.replace(rows[0], mode="the same")]
     again = per_image[per_image["mode"] == rows[0].mode].assign(mode="the same")
