@@ -102,7 +102,7 @@ def measure(
         metrics: None takes those that the convention's paper prints.
 
     Returns columns test_set, mode, trainable, seed, key, image and a column
-    a metric.
+    a metric, in the six digits that its file holds (see `kept.as_kept`).
     """
     check(rows, data)
     before = Kept(kept, protocol=protocol, convention=convention)
@@ -175,7 +175,7 @@ def snapshot_scores(
     all is trained (see `train_all`). kept: as `measure` takes it.
 
     Returns columns test_set, model, mode, trainable, seed, key, step, image and
-    a column a metric.
+    a column a metric, in six digits as those of `measure`.
     """
 
     check(rows, data)

@@ -175,14 +175,14 @@ def stages(rows: list[Row], kept: Path | None = None) -> pd.DataFrame:
 
     def began(spec: Spec) -> float:
         run = open_run(spec)
-        if not run.finished and spec.key not in told:
+        if run.finished:
+            history = run.history()
+            return history.loc[history["stage"] > 1, "step"].min()
+        if spec.key not in told:
             raise FusionError(
                 f"Run {spec.key} is not finished, and no table of before names it: train it first."
             )
-        if not run.finished:
-            return told[spec.key]
-        history = run.history()
-        return history.loc[history["stage"] > 1, "step"].min()
+        return told[spec.key]
 
     specs = [(row.mode, spec) for row in rows for spec in row.specs if spec.consistency]
     return pd.DataFrame(
