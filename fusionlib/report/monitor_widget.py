@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 
 from fusionlib.errors import FusionError
 from fusionlib.report.monitor import Moment, Monitor, look
-from fusionlib.report.style import png_of, save_figure
+from fusionlib.report.redraw import png_of
+from fusionlib.report.style import save_figure
 from fusionlib.report.teaching import WRONG
 
 POLL_SECONDS = 1.0

@@ -11,8 +11,8 @@ from fusionlib.errors import FusionError
 from fusionlib.pairing import PARADIGMS
 from fusionlib.report.pairing_figure import stretched
 from fusionlib.report.pairing_pull import TERMS, Meetings
-from fusionlib.report.redraw import png_of_array
-from fusionlib.report.style import PARADIGM_COLOURS, png_of, set_caption, set_style
+from fusionlib.report.redraw import png_of, png_of_array
+from fusionlib.report.style import PARADIGM_COLOURS, set_caption, set_style
 
 TERM_GREYS = dict(zip(TERMS, ("0.25", "0.55", "0.8"), strict=True))
 VIEWS = ("infrared", "visible", "pull on their mean", "where it rests")

@@ -34,6 +34,13 @@ def png_of_array(picture: np.ndarray) -> bytes:
     return content.getvalue()
 
 
+def png_of(figure: Figure) -> bytes:
+    """A figure as a PNG, of its own size and dpi."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return png_of_array(np.asarray(canvas.buffer_rgba()))
+
+
 class Redrawn:
     """A figure whose resting parts are drawn once, and whose moving ones at every call.
 

@@ -13,9 +13,10 @@ from fusionlib.data import Pair
 from fusionlib.images import to_uint8
 from fusionlib.report.live import live_or_still
 from fusionlib.report.panels import BOX_COLOURS, Box, pixels
+from fusionlib.report.redraw import png_of
 from fusionlib.report.scoring import DISTURBANCES, MOVES, disturb
 from fusionlib.report.scoring_figures import BETTER, CUT, WORSE, show_levels, small, with_arrow
-from fusionlib.report.style import png_of, set_style
+from fusionlib.report.style import set_style
 
 UNMOVED = "0.6"
 

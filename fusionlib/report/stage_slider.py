@@ -13,7 +13,8 @@ from fusionlib.models.stages import Stage, tapped
 from fusionlib.progress import progress
 from fusionlib.report.live import live_or_still
 from fusionlib.report.receptive_figure import draw_channels, draw_field
-from fusionlib.report.style import png_of, set_caption, set_style
+from fusionlib.report.redraw import png_of
+from fusionlib.report.style import set_caption, set_style
 
 
 def maps_of(network: nn.Module, pair: Pair) -> dict[str, Tensor]:

@@ -1,12 +1,10 @@
 """One look for all figures: colours by paradigm, sizes, and saving."""
 
-import io
 import textwrap
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import seaborn as sns
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from fusionlib.files import write_whole
@@ -35,16 +33,6 @@ def wrapped(text: str, inches: float) -> str:
     """A text in lines of so many inches, of figures' small letters."""
     letters = max(20, int(13 * inches))
     return "\n".join(textwrap.fill(line, letters) for line in text.splitlines())
-
-
-def png_of(figure: Figure) -> bytes:
-    """A figure as a PNG, for a widget.
-
-    Hardly compressed: the way to the browser is short, and the reader waits.
-    """
-    content = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(content, pil_kwargs={"compress_level": 1})
-    return content.getvalue()
 
 
 def save_figure(figure: Figure, path: Path | None) -> Figure:
