@@ -151,8 +151,8 @@ def length(rows: list[Row]) -> str:
     """How the rows are trained, for captions."""
     kinds = {row.specs[0].model: row.specs[0] for row in rows}
     return "; ".join(
-        f"{TITLES[model]} {spec.total_steps:,} steps of {spec.batch} patches of"
-        f" {spec.ir.patch}x{spec.ir.patch} of {spec.ir.where}"
+        f"{TITLES[model]} {spec.total_steps:,} steps, {spec.steps_per_epoch} an epoch, of"
+        f" {spec.batch} patches of {spec.ir.patch}x{spec.ir.patch} of {spec.ir.where}"
         for model, spec in kinds.items()
     )
 
@@ -245,7 +245,6 @@ def _spec(name: str, model: str, data, seed: int, channels: int, **rest) -> Spec
         ir=_source(sizes, data, "ir"),
         vi=_source(sizes, data, "vi", colour=channels == 3),
         relation="strict",
-        pairs=sizes.pairs,
         batch=sizes.batch,
         lr=sizes.lr,
         precision=profile(name).precision,

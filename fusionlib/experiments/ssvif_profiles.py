@@ -54,7 +54,8 @@ class SSVIFSizes:
         size: (height, width) of rendered scenes; None for files.
         model: the fusion model of the ablations.
         patch, stride: side of a patch and distance between two, in pixels.
-        pairs: patches drawn an epoch.
+        pairs: patches drawn an epoch. Stage I ends with the first epoch whose
+            mean loss is above the last one's, so few patches end it by chance.
         batch: patches a step.
         steps: of a training; None trains for `epochs`.
         epochs: see `steps`.
@@ -62,7 +63,8 @@ class SSVIFSizes:
         segmenter: the size of S, which trains beside the fusion model.
         lr: of all of them.
         seeds: of each row.
-        others: further models -> their steps; None as `steps`.
+        others: further models -> what their trainings have else, of `pairs`
+            and `steps`.
         tests: images that fusion is scored on.
         panel: the one that figures show.
         segmenters: how fused images are segmented.
@@ -81,15 +83,15 @@ class SSVIFSizes:
     segmenter: str
     lr: float
     seeds: int
-    others: dict[str, int | None]
+    others: dict[str, dict[str, int]]
     tests: TestSet
     panel: str
     segmenters: Segmenters
 
     def length(self, model: str) -> dict[str, int]:
-        """How long a model trains, as a spec takes it."""
-        steps = self.others.get(model) or self.steps
-        return {"steps": steps} if steps else {"epochs": self.epochs}
+        """How long a model trains, and its epochs, as a spec takes it."""
+        length = {"steps": self.steps} if self.steps else {"epochs": self.epochs}
+        return {"pairs": self.pairs} | length | self.others.get(model, {})
 
 
 _SCENES = tuple(f"{k:04d}{'DN'[k % 2]}" for k in range(8))
@@ -112,7 +114,7 @@ SSVIF = {
         segmenter="b0",
         lr=1e-4,
         seeds=1,
-        others={"emma": 2},
+        others={"emma": {"steps": 2}},
         tests=TestSet("scenes", _SCENES[1:4:2]),
         panel=_SCENES[1],
         segmenters=Segmenters(
@@ -140,15 +142,16 @@ SSVIF = {
         model="seafusion",
         patch=96,
         stride=96,
-        pairs=80,
+        pairs=400,
         batch=4,
-        steps=600,
+        steps=2400,  # after 1,200 three channels are still grey
         epochs=None,
         patience=None,
         segmenter="b0",
-        lr=5e-4,
+        lr=1e-3,
         seeds=2,
-        others={"emma": 600, "swinfusion": 120},
+        # At 0.7 and 9 s a step; short epochs, or stage II would not begin.
+        others={"emma": {"steps": 600, "pairs": 80}, "swinfusion": {"steps": 120, "pairs": 40}},
         tests=PROFILES["quick"].tests[0],
         panel="00004N",
         segmenters=Segmenters(
@@ -181,7 +184,7 @@ SSVIF = {
         segmenter="b3",
         lr=1e-4,
         seeds=2,
-        others={"seafusion": None, "emma": None},
+        others={"seafusion": {}, "emma": {}},
         tests=TestSet("MSRS"),
         panel="00004N",
         segmenters=Segmenters(

@@ -35,6 +35,11 @@ def dice(probabilities: Tensor, labels: Tensor, eps: float = 1e-8) -> Tensor:
     numerator, too (the "smooth" Dice), every absent class would count as a
     perfect overlap, and that collapse would cost nothing.
 
+    It is a price, not a way back: the overlap of a class without a labelled
+    pixel is 0 whatever the prediction, so no gradient revives it. Since labels
+    are the branches' own, a class that is lost stays lost, and trainings end
+    on one or two classes (Table III's notebook shows how soon).
+
     Args:
         probabilities: (B, n, H, W) in [0, 1].
         labels: int (B, H, W), classes from 0 on.

@@ -5,46 +5,54 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from fusionlib.report.style import set_caption, set_style
 
-LOSSES = {"fusion": "fusion loss", "csc": "consistency loss", "agreement": "pixels agreed on"}
+# Columns of a course -> what a panel of them is called.
+SHOWN = {
+    "fusion": "fusion loss",
+    "omega": "weight of the consistency loss",
+    "csc": "consistency loss",
+    "agreement": "pixels agreed on",
+    "classes": "classes in use",
+}
 
 
 def balance_curves(courses: pd.DataFrame, caption: str) -> Figure:
-    """Four panels over the steps: omega_csc, both losses, and the branches' agreement.
+    """Five panels over the steps: both losses, omega_csc, and what the branches agree on.
 
     Args:
-        courses: columns mode, seed, step, fusion, csc, agreement, stage,
-            lambda_fusion and lambda_csc, as histories hold them, smoothed.
+        courses: columns mode, seed, step, fusion, csc, agreement, classes,
+            stage, lambda_fusion and lambda_csc, as histories hold them,
+            smoothed.
         caption: stands below.
 
     Where the consistency loss is not yet trained (stage I), or never, its
-    lines are left out. A line is the mean over seeds.
+    lines are left out. A line is the mean over seeds. Where one class is left
+    in use, agreeing is no achievement.
     """
     set_style()
-    figure, axes = plt.subplots(1, 4, figsize=(13, 3.4), layout="constrained")
+    figure, axes = plt.subplots(2, 3, figsize=(11, 6), sharex=True, layout="constrained")
+    courses = courses.assign(omega=courses["lambda_csc"] / courses["lambda_fusion"])
     together = courses[courses["stage"] > 1]
-    omega = together.assign(omega=together["lambda_csc"] / together["lambda_fusion"])
-    look = {"x": "step", "hue": "mode", "errorbar": None, "lw": 1.2}
     modes = list(courses["mode"].unique())
-    look |= {"hue_order": modes, "palette": sns.color_palette("colorblind", len(modes))}
-    if len(omega):
-        sns.lineplot(omega, y="omega", ax=axes[0], legend=False, **look)
-        axes[0].set_yscale("log")
-    axes[0].set(title="weight of the consistency loss", ylabel="$\\omega_{csc}$")
-    for axis, (name, title) in zip(axes[1:], LOSSES.items(), strict=True):
+    look = {"x": "step", "hue": "mode", "hue_order": modes, "errorbar": None, "lw": 1.2}
+    look |= {"palette": sns.color_palette("colorblind", len(modes)), "legend": False}
+    for axis, (name, title) in zip(axes.flat, SHOWN.items(), strict=False):
         shown = courses if name == "fusion" else together
         if len(shown):
-            sns.lineplot(shown, y=name, ax=axis, legend=name == "fusion", **look)
-        axis.set(title=title, ylabel=None)
-    for axis in axes:
-        axis.set_xlabel("step")
+            sns.lineplot(shown, y=name, ax=axis, **look)
+        axis.set(title=title, ylabel="$\\omega_{csc}$" if name == "omega" else None)
         axis.grid(alpha=0.3)
-    if axes[1].get_legend():
-        handles, labels = axes[1].get_legend_handles_labels()
-        axes[1].get_legend().remove()
-        figure.legend(handles, labels, loc="outside right center", frameon=False, fontsize="small")
+        axis.set_xlabel("step")
+    if len(together):
+        axes[0, 1].set_yscale("log")
+    axes[0, 2].tick_params(labelbottom=True)
+    spare = axes[1, 2]
+    spare.axis("off")
+    lines = [Line2D([], [], color=colour) for colour in look["palette"]]
+    spare.legend(lines, modes, loc="center left", frameon=False)
     sns.despine(figure)
     set_caption(figure, caption)
     return figure

@@ -112,6 +112,13 @@ def test_a_collapse_to_one_class_is_not_free(n):
     assert [terms[name].item() for name in ("agreement", "from_a", "classes")] == [1, 0, 1]
 
 
+def test_a_class_that_nobody_labels_is_not_pulled_back():
+    predicted = torch.rand(2, 4, 3, 3).softmax(1).requires_grad_()
+    dice(predicted, torch.arange(9).view(1, 3, 3).expand(2, -1, -1) % 2).backward()
+    assert not predicted.grad[:, 2:].any()
+    assert predicted.grad[:, :2].all()
+
+
 def test_a_class_that_is_only_predicted_or_only_labelled_has_no_overlap():
     labels = torch.zeros(1, 2, 2).long()
     assert dice(one_hot(labels + 1, 2), labels).item() == 1

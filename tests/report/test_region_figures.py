@@ -113,15 +113,23 @@ def test_contrast_panels_show_both_versions_and_stand_in(tmp_path, monkeypatch):
 def test_balance_is_drawn_where_both_losses_count():
     rows = [
         {"mode": mode, "seed": 0, "step": step, "fusion": 1.0, "csc": 2.0, "agreement": 0.5,
-         "stage": stage, "lambda_fusion": 1.0, "lambda_csc": 0.1}
+         "classes": 3.0, "stage": stage, "lambda_fusion": 1.0, "lambda_csc": 0.1}
         for mode, begins in (("GDWA", 2), ("w/o L_csc", 9))
         for step in range(4)
         for stage in (1 + (step >= begins),)
     ]  # fmt: skip
     figure = report.balance_curves(pd.DataFrame(rows), "caption")
-    lines = [line for line in figure.axes[0].lines if len(line.get_xdata())]
-    assert [list(line.get_xdata()) for line in lines] == [[2, 3]]
-    assert {text.get_text() for text in figure.legends[0].get_texts()} == {"GDWA", "w/o L_csc"}
+    drawn = {
+        axis.get_title(): [line for line in axis.lines if len(line.get_xdata())]
+        for axis in figure.axes
+    }
+    assert len(drawn.pop("fusion loss")) == 2
+    assert not drawn.pop("")  # the legend's place
+    assert len(drawn) == 4
+    for (line,) in drawn.values():
+        assert list(line.get_xdata()) == [2, 3]
+    legend = figure.axes[-1].get_legend()
+    assert [text.get_text() for text in legend.get_texts()] == ["GDWA", "w/o L_csc"]
 
 
 def test_pulls_are_drawn_at_the_measured_angle():
