@@ -62,7 +62,8 @@ class SSVIFSizes:
         patience: see `Consistency`.
         segmenter: the size of S, which trains beside the fusion model.
         lr: of all of them.
-        seeds: of each row.
+        seeds: of each row of Tables I to III.
+        appendix_seeds: of those that Tables VI to VIII have beside.
         others: further models -> what their trainings have else, of `pairs`
             and `steps`.
         tests: images that fusion is scored on.
@@ -83,6 +84,7 @@ class SSVIFSizes:
     segmenter: str
     lr: float
     seeds: int
+    appendix_seeds: int
     others: dict[str, dict[str, int]]
     tests: TestSet
     panel: str
@@ -114,6 +116,7 @@ SSVIF = {
         segmenter="b0",
         lr=1e-4,
         seeds=1,
+        appendix_seeds=1,
         others={"emma": {"steps": 2}},
         tests=TestSet("scenes", _SCENES[1:4:2]),
         panel=_SCENES[1],
@@ -150,6 +153,7 @@ SSVIF = {
         segmenter="b0",
         lr=1e-3,
         seeds=2,
+        appendix_seeds=1,
         # At 0.7 and 9 s a step; short epochs, or stage II would not begin.
         others={"emma": {"steps": 600, "pairs": 80}, "swinfusion": {"steps": 120, "pairs": 40}},
         tests=PROFILES["quick"].tests[0],
@@ -184,6 +188,7 @@ SSVIF = {
         segmenter="b3",
         lr=1e-4,
         seeds=2,
+        appendix_seeds=2,
         others={"seafusion": {}, "emma": {}},
         tests=TestSet("MSRS"),
         panel="00004N",

@@ -112,6 +112,18 @@ def test_own_training_sees_grey_images_and_no_segmentation(profile):
     assert rows["EMMA, SSVIF"].total_steps == sizes.others["emma"]["steps"]
 
 
+def test_appendix_rows_have_fewer_seeds_but_for_the_one_that_is_ssvif(profile):
+    sizes = ssvif_sizes(profile)
+    (whole,) = (row for row in ssvif.ablations(profile) if row.mode == ssvif.ALL)
+    usual = {spec.key for spec in whole.specs}
+    for make in (ssvif.class_numbers, ssvif.colour_weights, ssvif.channel_numbers):
+        counts = [len(row.specs) for row in make(profile)]
+        trained = [{spec.key for spec in row.specs} == usual for row in make(profile)]
+        assert sum(trained) == 1
+        assert counts == [sizes.seeds if same else sizes.appendix_seeds for same in trained]
+        assert {len(row.specs) for row in make(profile, seeds=2)} == {2}
+
+
 def test_seeds_can_be_given(profile):
     assert {len(row.specs) for row in ssvif.ablations(profile, seeds=3)} == {3}
     assert [spec.seed for spec in ssvif.ablations(profile, seeds=3)[0].specs] == [0, 1, 2]
