@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fusionlib.errors import FusionError
+from fusionlib.models.attention import attend
 
 MASKS = "inside", "drawn"
 
@@ -170,7 +171,7 @@ def attend_inside(q: Tensor, k: Tensor, v: Tensor, routing: Routing) -> Tensor:
             if not len(own):
                 continue
             parts = (part[image, own][None, None] for part in (q, k, v))
-            seen = F.scaled_dot_product_attention(*parts, scale=q.shape[2] ** -0.5)[0, 0]
+            seen = attend(*parts)[0, 0]
             answers = answers.index_add(0, own, seen * weights[image, own, expert, None])
         found.append(answers)
     return torch.stack(found)

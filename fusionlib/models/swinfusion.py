@@ -15,8 +15,8 @@ from itertools import product
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from fusionlib.models.attention import attend
 from fusionlib.models.layers import channels_last, leaky, pad_to_multiple, unrounded
 
 WIDTH, HEADS, WINDOW, SHIFT = 60, 6, 8, 4
@@ -52,18 +52,14 @@ def windows(maps: Tensor) -> Tensor:
     return maps.view(shape).permute(0, 1, 3, 5, 2, 4, 6)
 
 
-def attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor) -> Tensor:
+def attend_in_windows(q: Tensor, k: Tensor, v: Tensor, bias: Tensor) -> Tensor:
     """Attention of windows' pixels: q, k, v as `windows` gives them -> the same.
 
     bias (head, 64, 64) is added to the scores.
     """
     shape = q.shape
     q, k, v = (part.flatten(4, 5).flatten(0, 2) for part in (q, k, v))  # (n, head, 64, c)
-    if not torch.is_grad_enabled():
-        return F.scaled_dot_product_attention(q, k, v, bias[None].to(q.dtype)).view(shape)
-    # PyTorch's own has no fast way to train a bias: on the CPU it takes a third longer than this.
-    scores = (q * q.shape[-1] ** -0.5) @ k.mT
-    return (scores.add_(bias.to(scores.dtype)).softmax(-1) @ v).view(shape)
+    return attend(q, k, v, bias=bias).reshape(shape)
 
 
 class WindowAttention(nn.Module):
@@ -97,7 +93,7 @@ class WindowAttention(nn.Module):
         if self.shifted:
             found = self._by_place(parts, bias + self.borders)
         else:
-            found = attend(*parts, bias)
+            found = attend_in_windows(*parts, bias)
         return self.merge(found.permute(0, 1, 4, 2, 5, 3, 6).reshape(x.shape))
 
     @staticmethod
@@ -105,7 +101,7 @@ class WindowAttention(nn.Module):
         """Windows inside, in the last column, in the last row and the corner, apart."""
         most, last = slice(-1), slice(-1, None)
         inner, right, bottom, corner = (
-            attend(*(part[:, rows, columns] for part in parts), bias)
+            attend_in_windows(*(part[:, rows, columns] for part in parts), bias)
             for (rows, columns), bias in zip(product((most, last), repeat=2), biases)
         )
         rows = torch.cat((inner, right), 2), torch.cat((bottom, corner), 2)

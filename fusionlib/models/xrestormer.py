@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from fusionlib.models.attention import attend
 from fusionlib.models.restormer import ChannelAttention, ChannelNorm, GatedFeedForward
 
 WINDOW, REACH = 8, 12  # sides of a window of queries, and of the keys around it, in pixels
@@ -54,24 +55,23 @@ class OverlappingAttention(nn.Module):
         q, k, v = self.copies(x).chunk(3, 1)
         shape = batch * self.heads, HEAD_WIDTH, rows, WINDOW, columns, WINDOW
         q = q.reshape(shape).permute(0, 2, 4, 3, 5, 1) * HEAD_WIDTH**-0.5
-        k, v = (self._around(part).view(-1, 1, REACH**2, HEAD_WIDTH) for part in (k, v))
+        k, v = self._around(k), self._around(v)
         down = torch.einsum("nabyxc,yjc->nabyxj", q, self.down[self.offsets])
         across = torch.einsum("nabyxc,xjc->nabyxj", q, self.across[self.offsets])
         # What moves a score is a product as well: of what the query has in common with each row
-        # and column, and of where the key lies. So no score is ever written out.
+        # and column, and of where the key lies. So no score need be written out.
         asked = torch.cat((q, down, across), -1).view(len(k), 1, WINDOW**2, -1)
         keys = torch.cat((k, self.places.to(k.dtype).expand(len(k), 1, -1, -1)), -1)
-        values = F.pad(v, (0, 2 * REACH))  # as wide as the keys
-        seen = F.scaled_dot_product_attention(asked, keys, values, scale=1.0)[..., :HEAD_WIDTH]
+        seen = attend(asked, keys, v, scale=1.0)
         seen = seen.reshape(*q.shape).permute(0, 5, 1, 3, 2, 4)
         return self.merge(seen.reshape(batch, -1, height, width))
 
     def _around(self, x: Tensor) -> Tensor:
-        """Each window's larger one: (B, heads 16, H, W) -> (B heads, rows, columns, 12, 12, 16)."""
-        margin = (REACH - WINDOW) // 2
-        x = F.pad(x.reshape(-1, HEAD_WIDTH, *x.shape[2:]), (margin,) * 4)
-        windows = x.unfold(2, REACH, WINDOW).unfold(3, REACH, WINDOW)
-        return windows.permute(0, 2, 3, 4, 5, 1).contiguous()
+        """Each window's larger one: (B, heads 16, H, W) -> (B heads windows, 1, 144, 16)."""
+        x = x.reshape(-1, HEAD_WIDTH, *x.shape[2:])
+        windows = F.unfold(x, REACH, padding=(REACH - WINDOW) // 2, stride=WINDOW)
+        windows = windows.view(len(x), HEAD_WIDTH, REACH**2, -1).permute(0, 3, 2, 1)
+        return windows.reshape(-1, 1, REACH**2, HEAD_WIDTH)
 
 
 class XRestormerBlock(nn.Module):

@@ -43,11 +43,12 @@ def literal(attention, x):
     return attention.merge(seen[None])
 
 
-def test_attention_is_that_of_each_pixel():
+@pytest.mark.parametrize("training", [False, True])
+def test_attention_is_that_of_each_pixel(training):
     torch.manual_seed(0)
     attention = OverlappingAttention(6, heads=2)
     x = torch.randn(1, 6, 8, 16)
-    with torch.no_grad():
+    with torch.set_grad_enabled(training):
         torch.testing.assert_close(attention(x), literal(attention, x), rtol=1e-4, atol=1e-5)
 
 
