@@ -98,6 +98,7 @@ def _above_0(value: Tensor) -> Tensor:
 def _add(parameters: list[nn.Parameter], gradients: Sequence[Tensor]) -> None:
     for parameter, gradient in zip(parameters, gradients, strict=True):
         if parameter.grad is None:
-            parameter.grad = gradient
-        else:
-            parameter.grad += gradient
+            # In the parameter's own order in memory, as a backward pass leaves it: a fused
+            # optimiser goes through both as they lie, and would mix up what lies differently.
+            parameter.grad = torch.zeros_like(parameter)
+        parameter.grad += gradient

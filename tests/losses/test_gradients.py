@@ -126,3 +126,33 @@ def test_a_gradient_of_0_has_no_angle():
         found = TaskGradients(fusion * weight.sum(), csc * weight.sum(), [weight])
         assert found.projection.item() == 0
         assert found.cosine.item() == 0
+
+
+def test_a_fused_optimiser_goes_where_a_backward_pass_would_take_it():
+    # A fused step goes through a weight and its gradient as they lie in memory, and those of a
+    # network in channels-last order lie otherwise than what a flat gradient is cut into.
+    images = torch.randn(2, 3, 8, 8).to(memory_format=torch.channels_last)
+    layers = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Tanh(), nn.Conv2d(4, 5, 3))
+    layers.to(memory_format=torch.channels_last)
+    weights = torch.tensor([0.3, 0.7])
+
+    def losses(network):
+        found = network(images)
+        return found.square().mean(), found.exp().mean()
+
+    own, usual = copy.deepcopy(layers), copy.deepcopy(layers)
+    steps = [torch.optim.Adam(network.parameters(), lr=0.01, fused=True) for network in (own, usual)]
+    TaskGradients(*losses(own), own[0].parameters(), own[2].parameters()).add(weights)
+    fusion, csc = losses(usual)
+    # What is its own learns from csc alone.
+    of_own = torch.autograd.grad(weights[1] * csc, usual[2].parameters(), retain_graph=True)
+    (weights[0] * fusion + weights[1] * csc).backward()
+    for weight, gradient in zip(usual[2].parameters(), of_own, strict=True):
+        weight.grad.copy_(gradient)
+    for weight, other in zip(own.parameters(), usual.parameters(), strict=True):
+        assert weight.grad.stride() == weight.stride()
+        torch.testing.assert_close(weight.grad, other.grad)
+    for step in steps:
+        step.step()
+    for weight, other in zip(own.parameters(), usual.parameters(), strict=True):
+        torch.testing.assert_close(weight, other, rtol=0, atol=1e-6)
