@@ -151,7 +151,7 @@ SSVIF = {
         epochs=None,
         patience=None,
         segmenter="b0",
-        lr=5e-4,  # at 1e-3 stage II diverged
+        lr=5e-4,
         seeds=2,
         appendix_seeds=1,
         # At 0.7 and 9 s a step; short epochs, or stage II would not begin.
