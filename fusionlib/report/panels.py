@@ -16,7 +16,7 @@ from fusionlib.data import Pair
 from fusionlib.errors import FusionError
 from fusionlib.inference import fuse, fuse_in_colour
 from fusionlib.report.record import stand_in
-from fusionlib.report.style import save_figure, set_style, wrapped
+from fusionlib.report.style import COLOUR_DPI, DPI, save_figure, set_style, wrapped
 from fusionlib.training import Run
 
 BOX_COLOURS = ("#e6194b", "#ffd000", "#2ecc40")
@@ -150,7 +150,7 @@ def fused_panels(
         else:
             images[name] = fuse(model, pair.ir[None], pair.vi[None], protocol)[0]
     figure = panels(images, caption, telling_boxes(pair.ir, pair.vi))
-    return save_figure(figure, path)
+    return save_figure(figure, path, COLOUR_DPI if colour else DPI)
 
 
 def patch_grid(ir: Tensor, vi: Tensor, titles: tuple[str, ...], caption: str) -> Figure:

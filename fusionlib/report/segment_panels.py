@@ -16,7 +16,7 @@ from fusionlib.data.labels import labels_of
 from fusionlib.errors import FusionError
 from fusionlib.report.panels import PANEL_INCHES, smaller
 from fusionlib.report.record import stand_in
-from fusionlib.report.style import save_figure, set_style
+from fusionlib.report.style import COLOUR_DPI, save_figure, set_style
 from fusionlib.training import Run, SegmenterSpec, open_run, scaled, shown
 
 # Class 0 is what nobody labelled, and stays as it is. The others as in Okabe and Ito, which can
@@ -79,7 +79,7 @@ def segment_panels(
             present |= set(found.unique().tolist())
     colours = class_colours(len(names))
     keys = [Patch(fc=colours[k], ec="0.4", label=names[k]) for k in sorted(present - {0})]
-    return save_figure(_draw(drawn, keys, caption), path)
+    return save_figure(_draw(drawn, keys, caption), path, COLOUR_DPI)
 
 
 @torch.inference_mode()
