@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from fusionlib.errors import FusionError
 from fusionlib.losses.factors import as_factor
 
+NORMS = ("epoch", "step")  # that GDWA goes by
 
 class Weighting(nn.Module):
     """lambda_fusion and lambda_csc of every step; a subclass has `forward`.
@@ -132,22 +133,38 @@ class GDWA(_Descent):
 
     Args:
         temperature: T. Inferred: 2, as DWA's.
+        norms: g of "epoch", the default, are the means of the last epoch, and
+            in the first one of stage II those of its steps so far; of "step",
+            those of the step itself.
 
-    Source: SSVIF, section III-E and Eq. 7. Inferred: the norms g are those of
-    each step. The mean loss of "the current epoch" is not known before its
-    end, so r are the ratios of the last two epochs of stage II, as in DWA, and
-    1 in its first two.
+    Source: SSVIF, section III-E and Eq. 7. Inferred: how often g is taken. By
+    the step a gradient that is an outlier is weighted by its own size, so its
+    pull grows with the square: trainings of SeAFusion broke down on an omega
+    of 12 where 0.05 was usual. The mean loss of "the current epoch" is not
+    known before its end, so r are the ratios of the last two epochs of stage
+    II, as in DWA, and 1 in its first two.
     """
 
     needs_norms = True
 
-    def __init__(self, temperature: float = 2.0):
+    def __init__(self, temperature: float = 2.0, norms: str = "epoch"):
         super().__init__()
         self.temperature = _temperature(temperature)
+        if norms not in NORMS:
+            raise FusionError(f"norms is one of {', '.join(NORMS)}, not {norms!r}.")
+        self.norms = norms
+        self.register_buffer("last", torch.zeros(2))  # epoch's means
+        self.register_buffer("seen", torch.zeros(2))  # the sums of this epoch
+        self.register_buffer("steps", torch.tensor(0))  # of this epoch
 
-    def forward(self, norms: Tensor | None = None) -> Tensor:
+    def forward(self, norms: Tensor) -> Tensor:
+        norms = norms.detach()
+        if self.norms == "epoch":
+            self.seen += norms
+            self.steps += 1
+            norms = torch.where(self.last.any(), self.last, self.seen / self.steps)
         # As logarithms, since a quotient may overflow where the product does not.
-        g_fusion, g_csc = norms.detach().log()
+        g_fusion, g_csc = norms.log()
         r_fusion, r_csc = self.rates
         # Eq. 7
         omega = torch.exp(g_csc - g_fusion + (r_csc - r_fusion) / self.temperature)
@@ -157,6 +174,9 @@ class GDWA(_Descent):
 
     def after_epoch(self, means: Tensor) -> None:
         self._fall(means)
+        self.last.copy_(self.seen / self.steps.clamp_min(1))
+        self.seen.zero_()
+        self.steps.zero_()
 
 
 class SegMiF(_Descent):

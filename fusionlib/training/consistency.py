@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fusionlib.errors import FusionError
-from fusionlib.losses.balancing import WEIGHTINGS
+from fusionlib.losses.balancing import NORMS, WEIGHTINGS
 from fusionlib.losses.factors import as_factor
 from fusionlib.models import MODELS
 from fusionlib.models.segmentation import LEAST_SIDE, SIZES
@@ -29,6 +29,8 @@ class Consistency:
             the consistency loss, and with it stage II, out.
         omega: of "fixed".
         temperature: T of "gdwa" and "dwa". Inferred: 2.
+        norms: of "gdwa", the gradients' sizes of the last "epoch" or of each
+            "step", see `GDWA`. Inferred: the epoch's.
         two_stages: fusion alone until its mean loss of an epoch rises, then
             all together; False begins with all together.
         patience: epochs without a lower fusion loss on the validation
@@ -52,6 +54,7 @@ class Consistency:
     weighting: str = "gdwa"
     omega: float = 0.1
     temperature: float = 2.0
+    norms: str = "epoch"
     two_stages: bool = True
     patience: int | None = None
     validation: float = 0.1
@@ -68,6 +71,8 @@ class Consistency:
         if self.weighting not in (*WEIGHTINGS, WITHOUT):
             known = ", ".join((*WEIGHTINGS, WITHOUT))
             raise FusionError(f"weighting is one of {known}, not {self.weighting!r}.")
+        if self.norms not in NORMS:
+            raise FusionError(f"norms is one of {', '.join(NORMS)}, not {self.norms!r}.")
         for name in ("omega", "temperature", "validation"):
             object.__setattr__(self, name, as_factor(name, getattr(self, name)))
         if not self.temperature:
@@ -79,7 +84,7 @@ class Consistency:
         """What the weighting's class takes, in a training of so many epochs."""
         return {
             "fixed": {"omega": self.omega},
-            "gdwa": {"temperature": self.temperature},
+            "gdwa": {"temperature": self.temperature, "norms": self.norms},
             "dwa": {"temperature": self.temperature},
             # Seven rounds, the first of them stage I's.
             "segmif": {"round_epochs": max(1, epochs // 7)},

@@ -29,7 +29,7 @@ def long_form(g_a, g_b, r_a, r_b, t):
 
 
 def gdwa(rates, temperature=2.0):
-    weighting = GDWA(temperature)
+    weighting = GDWA(temperature, norms="step")
     weighting.rates.copy_(numbers(*rates))
     return weighting
 
@@ -60,6 +60,19 @@ def test_gdwa_of_extreme_numbers():
     assert gdwa((1.0, 1.0))(numbers(1.0, 0.0)).tolist() == [1, 0]
 
 
+def test_gdwa_goes_by_the_mean_norms_of_the_epoch_before():
+    weighting, epochs = GDWA(), [[(4.0, 1.0), (2.0, 3.0)], [(1.0, 8.0), (3.0, 0.0)], [(5.0, 5.0)]]
+    omegas = []
+    for epoch in epochs:
+        omegas.append([weighting(numbers(*norms))[1].item() for norms in epoch])
+        weighting.after_epoch(numbers(1.0, 1.0))  # losses stay, so rates are 1
+    # The first epoch goes by its steps so far, the others by sums of (6, 4) and (4, 8).
+    first, second, third = omegas
+    assert first == pytest.approx([1 / 4, 4 / 6], rel=1e-6)
+    assert second == pytest.approx([4 / 6, 4 / 6], rel=1e-6)
+    assert third == pytest.approx([8 / 4], rel=1e-6)
+
+
 @pytest.mark.parametrize("csc", [0.0, 0.3])
 def test_gdwa_without_a_fusion_gradient(csc):
     assert gdwa((1.0, 2.0))(numbers(0.0, csc)).tolist() == [1, 0]
@@ -75,7 +88,7 @@ def descents():
 
 
 def test_gdwa_knows_the_rates_of_the_last_two_epochs():
-    weighting, norms = GDWA(), (0.5, 0.02)
+    weighting, norms = GDWA(norms="step"), (0.5, 0.02)
     for (r_fusion, r_csc), means in itertools.zip_longest(descents(), MEANS):
         found = weighting(numbers(*norms))[1].item()
         assert found == pytest.approx(long_form(*norms, r_fusion, r_csc, 2), rel=1e-5)
@@ -236,6 +249,7 @@ def test_all_answer_alike(name):
     [
         ("gradnorm", {}, "There is no weighting 'gradnorm'; the weightings are gdwa, fixed,"),
         ("gdwa", {"temperature": 0}, "temperature is above 0"),
+        ("gdwa", {"norms": "run"}, "norms is one of epoch, step, not 'run'"),
         ("dwa", {"temperature": -1}, "temperature is a number of 0 or more, not -1"),
         ("fixed", {"omega": "x"}, "omega is a number of 0 or more, not 'x'"),
         ("segmif", {"round_epochs": 0}, "round_epochs is 1 or more, not 0"),

@@ -127,8 +127,21 @@ def test_every_weighting_trains_all_three_networks(weighting, precision):
     torch.testing.assert_close(terms["total"], total, rtol=1e-5, atol=1e-5)
 
 
-def test_gdwa_weights_by_the_gradients_of_the_step_and_the_last_epochs_losses():
+def test_gdwa_weights_by_the_gradients_and_losses_of_the_last_epochs():
     history = go(spec_of(small(two_stages=False, temperature=0.5), steps=6)).history()
+    first, second, third = (history[history["epoch"] == epoch] for epoch in (1, 2, 3))
+    ratio = [part["g_csc"].mean() / part["g_fusion"].mean() for part in (first, second)]
+    slower = second["csc"].mean() / first["csc"].mean()
+    slower -= second["fusion"].mean() / first["fusion"].mean()
+    begun = first["g_csc"].iloc[0] / first["g_fusion"].iloc[0]
+    np.testing.assert_allclose(first["lambda_csc"], [begun, ratio[0]], rtol=1e-4)
+    np.testing.assert_allclose(second["lambda_csc"], ratio[0], rtol=1e-4)
+    np.testing.assert_allclose(third["lambda_csc"], ratio[1] * np.exp(slower / 0.5), rtol=1e-4)
+
+
+def test_gdwa_weights_by_the_gradients_of_the_step_where_asked():
+    game = small(two_stages=False, temperature=0.5, norms="step")
+    history = go(spec_of(game, steps=6)).history()
     first, second, third = (history[history["epoch"] == epoch] for epoch in (1, 2, 3))
     rates = {term: second[term].mean() / first[term].mean() for term in ("fusion", "csc")}
     for part, slower in ((first, 0), (second, 0), (third, rates["csc"] - rates["fusion"])):
@@ -333,6 +346,7 @@ def test_patches_may_be_too_small_for_a_segmenter():
         ({"width": 0}, "width of a Consistency is 1 or more"),
         ({"patience": 0}, "patience of a Consistency is 1 or more, not 0"),
         ({"segmenter": "b9"}, "segmenter is one of b0, b1, b3, not 'b9'"),
+        ({"norms": "run"}, "norms is one of epoch, step, not 'run'"),
         ({"weighting": "mean"}, "weighting is one of gdwa, .*none, not 'mean'"),
         ({"temperature": 0}, "temperature is above 0"),
         ({"omega": -1}, "omega is a number of 0 or more"),
@@ -347,7 +361,8 @@ def test_consistencies_that_cannot_be(values, message):
 def test_every_field_of_a_consistency_moves_the_key():
     others = {
         "classes": 9, "segmenter": "b1", "width": 8, "weighting": "ucw", "omega": 0.2,
-        "temperature": 1.0, "two_stages": False, "patience": 3, "validation": 0.2, "flips": False,
+        "temperature": 1.0, "norms": "step", "two_stages": False, "patience": 3, "validation": 0.2,
+        "flips": False,
     }  # fmt: skip
     assert set(others) == {item.name for item in dataclasses.fields(Consistency)}
     specs = [spec_of(None), spec_of(Consistency())]
