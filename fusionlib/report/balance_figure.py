@@ -6,6 +6,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from fusionlib.report.style import set_caption, set_style
 
@@ -76,11 +77,13 @@ def pull_panels(pulled: pd.DataFrame, caption: str) -> Figure:
     left.axhline(0, color="0.4", lw=0.8)
     left.axhline(pulled["projection"].mean(), color="C3", lw=1, ls="--", label="mean")
     left.set(title="projection coefficient, Eq. 8", xlabel="epoch")
+    left.xaxis.set_major_locator(MaxNLocator(integer=True))
     left.legend(frameon=False, fontsize="x-small")
-    middle.hist(pulled["cosine"], bins=np.linspace(-1, 1, 41), color="C0", lw=0)
-    reach = max(0.2, 1.1 * pulled["cosine"].abs().max())
+    reach = max(0.05, 1.1 * pulled["cosine"].abs().max())
+    middle.hist(pulled["cosine"], bins=np.linspace(-reach, reach, 31), color="C0", lw=0)
     middle.axvline(0, color="0.4", lw=0.8)
     middle.set_xlim(-reach, reach)
+    middle.xaxis.set_major_locator(MaxNLocator(5, symmetric=True))
     middle.set(title="cosine, Eq. 9", xlabel="conflict < 0 < no conflict", ylabel="epochs")
     _draw_pull(right, pulled)
     sns.despine(figure)
@@ -96,10 +99,10 @@ def _draw_pull(axis, pulled: pd.DataFrame) -> None:
     for name, (x, y, colour) in arrows.items():
         arrow = {"arrowstyle": "->", "color": colour, "lw": 2}
         axis.annotate("", (x, y), (0, 0), arrowprops=arrow)
-        axis.text(1.08 * x, 1.08 * y + 0.03, name, color=colour, ha="center")
+        axis.text(1.08 * x, 1.08 * y, name, color=colour, ha="left", va="center")
     axis.plot([cosine, cosine], [0, sine], color="0.5", lw=0.8, ls=":")
     axis.plot([0, cosine], [-0.03, -0.03], color="C3", lw=3)
     angle = np.degrees(np.arccos(cosine))
-    axis.set(xlim=(-1.2, 1.3), ylim=(-0.3, 1.3), aspect="equal")
+    axis.set(xlim=(-1.2, 1.6), ylim=(-0.3, 1.3), aspect="equal")
     axis.set_title(f"{angle:.0f}° by the mean cosine, lengths alike")
     axis.set_axis_off()
