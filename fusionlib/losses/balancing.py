@@ -139,7 +139,7 @@ class GDWA(_Descent):
 
     Source: SSVIF, section III-E and Eq. 7. Inferred: how often g is taken. By
     the step a gradient that is an outlier is weighted by its own size, so its
-    pull grows with the square: trainings of SeAFusion broke down on an omega
+    pull grows with the square: a training of SeAFusion broke down on an omega
     of 12 where 0.05 was usual. The mean loss of "the current epoch" is not
     known before its end, so r are the ratios of the last two epochs of stage
     II, as in DWA, and 1 in its first two.
@@ -153,9 +153,9 @@ class GDWA(_Descent):
         if norms not in NORMS:
             raise FusionError(f"norms is one of {', '.join(NORMS)}, not {norms!r}.")
         self.norms = norms
-        self.register_buffer("last", torch.zeros(2))  # epoch's means
-        self.register_buffer("seen", torch.zeros(2))  # the sums of this epoch
-        self.register_buffer("steps", torch.tensor(0))  # of this epoch
+        self.register_buffer("last", torch.zeros(2))  # the last epoch's means
+        self.register_buffer("seen", torch.zeros(2))  # sums over this epoch's
+        self.register_buffer("steps", torch.tensor(0))
 
     def forward(self, norms: Tensor) -> Tensor:
         norms = norms.detach()
