@@ -20,6 +20,7 @@ from fusionlib.losses.factors import as_factor
 
 NORMS = ("epoch", "step")  # that GDWA goes by
 
+
 class Weighting(nn.Module):
     """lambda_fusion and lambda_csc of every step; a subclass has `forward`.
 

@@ -107,9 +107,8 @@ class GatedFeedForward(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         gate, value = self.around(self.expand(x)).chunk(2, 1)
         # GELU crawls over half of the channels where they lie together, so it gets its own copy.
-        gate = gate.clone(memory_format=torch.preserve_format)
         # Eq. 2
-        return self.reduce(F.gelu(gate) * value)
+        return self.reduce(F.gelu(gate.clone()) * value)
 
 
 class RestormerBlock(nn.Module):

@@ -49,7 +49,8 @@ def balance_curves(courses: pd.DataFrame, caption: str) -> Figure:
         axis.set_xlabel("step")
     if len(together):
         axes[0, 1].set_yscale("log")
-    axes[0, 2].tick_params(labelbottom=True)
+    axes[0, 2].tick_params(labelbottom=True)  # no panel stands below it
+    axes[0, 2].xaxis.label.set_visible(True)
     spare = axes[1, 2]
     spare.axis("off")
     lines = [Line2D([], [], color=colour) for colour in look["palette"]]

@@ -141,7 +141,9 @@ def test_a_fused_optimiser_goes_where_a_backward_pass_would_take_it():
         return found.square().mean(), found.exp().mean()
 
     own, usual = copy.deepcopy(layers), copy.deepcopy(layers)
-    steps = [torch.optim.Adam(network.parameters(), lr=0.01, fused=True) for network in (own, usual)]
+    steps = [
+        torch.optim.Adam(network.parameters(), lr=0.01, fused=True) for network in (own, usual)
+    ]
     TaskGradients(*losses(own), own[0].parameters(), own[2].parameters()).add(weights)
     fusion, csc = losses(usual)
     # What is its own learns from csc alone.

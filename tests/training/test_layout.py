@@ -2,6 +2,7 @@
 lie alike, whatever a recipe does with gradients."""
 
 import pytest
+import torch
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from fusionlib.losses import CDDFuseLoss, MMDRFuseLoss, RegionFuseLoss, SeAFusionLoss, SSVIFLoss
@@ -12,7 +13,7 @@ from tests.training.small import go, tiny, tiny_segmenter
 TOGETHER = Consistency(classes=3, segmenter="b0", width=4, two_stages=False)
 REGIONS = {"width": 4, "heads": 1, "decoder_blocks": 1, "hidden": 8, "region": 8}
 SPECS = {
-    "plain": lambda: tiny(),
+    "plain": tiny,
     "channels": lambda: tiny(model="seafusion", loss=SeAFusionLoss()),
     "transformer": lambda: tiny(model="bsp-transformer"),
     "bfloat16": lambda: tiny(precision="bfloat16"),
@@ -40,6 +41,14 @@ SPECS = {
 def store(tmp_path, monkeypatch):
     monkeypatch.setenv("FUSIONLIB_STORE", str(tmp_path))
     return tmp_path
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture
