@@ -62,7 +62,7 @@ CLAIMS: Mapping[str, Sequence[Claim]] = {
         *ssvif.ABLATIONS_SEGMENT,
         *ssvif.ABLATIONS_FUSE,
     ),
-    "ssvif/table6_classes": ssvif.CLASSES_SEGMENT,
+    "ssvif/table6_classes": (*ssvif.CLASSES_SEGMENT, *ssvif.CLASSES_FUSE),
     "ssvif/table7_colour_weight": (*ssvif.COLOUR_SEGMENT, *ssvif.COLOUR_FUSES),
     "ssvif/table8_channels": (*ssvif.CHANNELS_SEGMENT, *ssvif.CHANNELS_FUSE),
     "ssvif/gradient_projection": ssvif.GRADIENTS,

@@ -78,6 +78,18 @@ class Segmented:
             if spec.model in self.sizes.models
         }
 
+    def told(self, counts: pd.DataFrame) -> str:
+        """What a reader must know beside any mIoU, with what a row must beat.
+
+        counts: what `measure_segments` returned.
+        """
+        one = counts[counts["key"] == counts["key"].iloc[0]]
+        names = [column.removeprefix("tp ") for column in counts if column.startswith("tp ")]
+        pixels = [(one[f"tp {name}"] + one[f"fn {name}"]).sum() for name in names]
+        shown = sum(count > 0 for count in pixels)
+        least = 100 * pixels[0] / sum(pixels) / shown
+        return f"mIoU: {self.caption}; to call every pixel unlabelled gives {least:.1f}"
+
     @property
     def caption(self) -> str:
         """What a reader must know beside any of its numbers."""

@@ -148,20 +148,31 @@ def own_training(name: str, model: str, data: str | Path | None = None, seed: in
 
 
 def length(rows: list[Row]) -> str:
-    """How the rows are trained, for captions."""
+    """How the rows are trained, and in how many channels, for captions."""
     kinds = {row.specs[0].model: row.specs[0] for row in rows}
-    return "; ".join(
+    told = [
         f"{TITLES[model]} {spec.total_steps:,} steps, {spec.steps_per_epoch} an epoch, of"
         f" {spec.batch} patches of {spec.ir.patch}x{spec.ir.patch} of {spec.ir.where}"
         for model, spec in kinds.items()
-    )
+    ]
+    grey = [row.mode for row in rows if row.specs[0].channels == 1]
+    if grey:
+        told.append(f"in one channel, the visible chroma as it is: {', '.join(grey)}")
+    return "; ".join(told)
+
+
+def beside(model: str) -> str:
+    """What Tables I and II lay beside each other, for captions. model: the one trained here."""
+    labels = ", which had labels in the paper" if model == "seafusion" else ""
+    ours = TITLES[model]
+    return f"SSVIF: of SwinFusion in the paper, of {ours} here; own training: of {ours}{labels}"
 
 
 def stages(rows: list[Row], kept: Path | None = None) -> pd.DataFrame:
-    """The step that stage II began with, of each run that has a consistency loss.
+    """The step that stage II began with, of each run that trains a consistency loss.
 
     NaN where the fusion loss never rose: such a run is stage I alone, and says
-    nothing of SSVIF.
+    nothing of SSVIF. What has no consistency loss by intent is left out.
 
     Args:
         rows: of a table, trained.
@@ -184,25 +195,36 @@ def stages(rows: list[Row], kept: Path | None = None) -> pd.DataFrame:
             )
         return told[spec.key]
 
-    specs = [(row.mode, spec) for row in rows for spec in row.specs if spec.consistency]
+    specs = [
+        (row.mode, spec)
+        for row in rows
+        for spec in row.specs
+        if spec.consistency and spec.consistency.weighting != "none"
+    ]
     return pd.DataFrame(
         {"mode": mode, "seed": spec.seed, "key": spec.key, "began": began(spec)}
         for mode, spec in specs
     )
 
 
-def printed(number: int) -> Table:
+def printed(number: int, own: str = "swinfusion") -> Table:
     """Table I to III or VI to VIII with rows named as here.
 
     Tables III and VI to VIII were scored on FMB: they stand for every set,
-    and a caption must say so. The model of "own training", "SSVIF" and of
-    the ablations is SwinFusion in the paper.
+    and a caption must say so. "SSVIF" and the ablations train SwinFusion in
+    the paper.
+
+    Args:
+        number: of the table.
+        own: whose row of Tables I and II is "own training". What the paper
+            says of it is meant of SwinFusion; its SeAFusion learnt from
+            labels.
     """
     table = published.load("ssvif", number)
     values = table.values
     modes = {
-        1: _method,
-        2: _method,
+        1: lambda row: _method(row, own),
+        2: lambda row: _method(row, own),
         3: _variant,
         6: lambda row: f"{row.classes} classes",
         7: lambda row: f"colour {row.colour_weight}",
@@ -217,8 +239,8 @@ def printed(number: int) -> Table:
     return dataclasses.replace(table, values=values)
 
 
-def _method(row) -> str:
-    return {"swinfusion": OWN, "ssvif": FRAMEWORK}.get(row.model, row.model_printed)
+def _method(row, own: str) -> str:
+    return {own: OWN, "ssvif": FRAMEWORK}.get(row.model, row.model_printed)
 
 
 def _variant(row) -> str:

@@ -16,7 +16,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fusionlib.models.layers import channels_last, mirrored, pad_to_multiple, unrounded
+from fusionlib.models.layers import (
+    channels_last,
+    check_channels,
+    mirrored,
+    pad_to_multiple,
+    unrounded,
+)
 from fusionlib.models.restormer import dense_block
 
 WIDTHS = 8, 16, 32, 32  # of the maps at the four scales
@@ -97,6 +103,7 @@ class EMMA(nn.Module):
 
     def __init__(self, channels: int = 1):
         super().__init__()
+        self.channels = channels
         self.encode_ir, self.encode_vi = encoder(channels), encoder(channels)
         self.fuse = nn.ModuleList(Block(2 * width, width) for width in WIDTHS)
         self.smallest = Block(WIDTHS[-1], WIDTHS[-1])
@@ -111,6 +118,7 @@ class EMMA(nn.Module):
         (B, 8, H, W), (B, 16, H/2, W/2), (B, 32, H/4, W/4), (B, 32, H/8, W/8);
         H and W are multiples of 8, and 16 or more.
         """
+        check_channels(ir, vi, self.channels)
         fused = []
         of_ir, of_vi = channels_last(ir), channels_last(vi)
         for read_ir, read_vi, fuse in zip(self.encode_ir, self.encode_vi, self.fuse, strict=True):

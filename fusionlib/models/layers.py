@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from fusionlib.errors import FusionError
+
 
 def pad_to_multiple(
     ir: Tensor, vi: Tensor, multiple: int
@@ -28,6 +30,16 @@ def pad_to_multiple(
     mode = "reflect" if bottom < height and right < width else "replicate"
     pad = (0, right, 0, bottom)
     return F.pad(ir, pad, mode), F.pad(vi, pad, mode), lambda fused: fused[..., :height, :width]
+
+
+def check_channels(ir: Tensor, vi: Tensor, channels: int) -> None:
+    """Raise FusionError unless both images (B, C, H, W) have so many channels."""
+    if not ir.shape[1] == vi.shape[1] == channels:
+        remedy = "repeat grey ones three times" if channels == 3 else "take their luma"
+        raise FusionError(
+            f"This network takes images with channels={channels}, not {ir.shape[1]} (infrared) and"
+            f" {vi.shape[1]} (visible): {remedy}, or create it with others."
+        )
 
 
 def pad_to_two(ir: Tensor, vi: Tensor) -> tuple[Tensor, Tensor, Callable[[Tensor], Tensor]]:

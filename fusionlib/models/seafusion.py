@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fusionlib.models.layers import channels_last, leaky, unrounded
+from fusionlib.models.layers import channels_last, check_channels, leaky, unrounded
 
 WIDTHS = 16, 32, 48  # of an encoder's maps
 DECODER = 96, 64, 32, 16  # of the maps that the decoder's convolutions see
@@ -88,6 +88,7 @@ class SeAFusion(nn.Module):
 
     def __init__(self, channels: int = 1, unused: bool = True):
         super().__init__()
+        self.channels = channels
         self.encode_ir, self.encode_vi = encoder(channels), encoder(channels)
         self.decoder = nn.Sequential(
             *(leaky(*widths) for widths in pairwise(DECODER)),
@@ -100,6 +101,7 @@ class SeAFusion(nn.Module):
 
     def features(self, ir: Tensor, vi: Tensor) -> Tensor:
         """Both encoders' maps (B, 96, H, W), of ir first."""
+        check_channels(ir, vi, self.channels)
         maps = self.encode_ir(channels_last(ir)), self.encode_vi(channels_last(vi))
         return torch.cat(maps, 1)
 

@@ -17,7 +17,13 @@ import torch
 from torch import Tensor, nn
 
 from fusionlib.models.attention import attend
-from fusionlib.models.layers import channels_last, leaky, pad_to_multiple, unrounded
+from fusionlib.models.layers import (
+    channels_last,
+    check_channels,
+    leaky,
+    pad_to_multiple,
+    unrounded,
+)
 
 WIDTH, HEADS, WINDOW, SHIFT = 60, 6, 8, 4
 DROPS = 0.0, 0.1 / 3, 0.2 / 3, 0.1  # of the four blocks of a stage
@@ -211,6 +217,7 @@ class SwinFusion(nn.Module):
 
     def __init__(self, channels: int = 1, unused: bool = True):
         super().__init__()
+        self.channels = channels
         half = WIDTH // 2
         self.shallow = nn.Sequential(leaky(channels, half), leaky(half, WIDTH))
         self.embed = nn.LayerNorm(WIDTH)  # one for all stages
@@ -234,6 +241,7 @@ class SwinFusion(nn.Module):
 
     def features(self, ir: Tensor, vi: Tensor) -> Tensor:
         """The joined maps (B, 60, H, W); H and W are multiples of 8."""
+        check_channels(ir, vi, self.channels)
         both = self.shallow(channels_last(torch.cat((ir, vi)) - self.mean))
         a, b = self._embedded(both).chunk(2)
         a, b = self.embed(self.extract_ir(a)), self.embed(self.extract_vi(b))

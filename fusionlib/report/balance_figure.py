@@ -6,7 +6,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
+from matplotlib.patches import Wedge
 
 from fusionlib.report.style import set_caption, set_style
 
@@ -60,40 +60,43 @@ def balance_curves(courses: pd.DataFrame, caption: str) -> Figure:
     return figure
 
 
-def pull_panels(pulled: pd.DataFrame, caption: str) -> Figure:
-    """The projection coefficient over the epochs, the cosines, and the mean angle drawn.
+def pull_panels(courses: pd.DataFrame, pulled: pd.DataFrame, caption: str) -> Figure:
+    """The projection coefficient over stage II, the cosines of all steps, and the mean angle.
 
     Args:
-        pulled: what `experiments.ssvif_gradients.pulls` returned.
+        courses: every step, with its stage and cosine.
+        pulled: what `experiments.ssvif_gradients.pulls` made of it.
         caption: stands below.
 
     The last panel shows both gradients as Figure 7 does, at the angle of the
     mean cosine and drawn equally long: what of one lies along the other is
-    the projection.
+    the projection. The wedge holds the angles of nine steps in ten.
     """
     set_style()
     figure, (left, middle, right) = plt.subplots(1, 3, figsize=(11, 3.4), layout="constrained")
     for seed, course in pulled.groupby("seed"):
-        left.plot(course["epoch"], course["projection"], lw=1, label=f"seed {seed}")
+        left.plot(course["step"], course["projection"], lw=1, label=f"seed {seed}")
     left.axhline(0, color="0.4", lw=0.8)
     left.axhline(pulled["projection"].mean(), color="C3", lw=1, ls="--", label="mean")
-    left.set(title="projection coefficient, Eq. 8", xlabel="epoch")
-    left.xaxis.set_major_locator(MaxNLocator(integer=True))
+    left.set(title="projection coefficient, Eq. 8", xlabel="step")
     left.legend(frameon=False, fontsize="x-small")
-    reach = max(0.05, 1.1 * pulled["cosine"].abs().max())
-    middle.hist(pulled["cosine"], bins=np.linspace(-reach, reach, 31), color="C0", lw=0)
+    cosines = courses.loc[courses["stage"] == 2, "cosine"]
+    middle.hist(cosines, bins=np.linspace(-1, 1, 41), color="C0", lw=0)
     middle.axvline(0, color="0.4", lw=0.8)
-    middle.set_xlim(-reach, reach)
-    middle.xaxis.set_major_locator(MaxNLocator(5, symmetric=True))
-    middle.set(title="cosine, Eq. 9", xlabel="conflict < 0 < no conflict", ylabel="epochs")
-    _draw_pull(right, pulled)
+    middle.axvline(cosines.mean(), color="C3", lw=1, ls="--")
+    middle.set(title="cosine of every step, Eq. 9", xlabel="conflict < 0 < no conflict")
+    middle.set(xlim=(-1, 1), ylabel="steps")
+    _draw_pull(right, cosines)
     sns.despine(figure)
     set_caption(figure, caption)
     return figure
 
 
-def _draw_pull(axis, pulled: pd.DataFrame) -> None:
-    cosine = float(np.clip(pulled["cosine"].mean(), -1, 1))
+def _draw_pull(axis, cosines: pd.Series) -> None:
+    near, far = cosines.quantile(0.95), cosines.quantile(0.05)
+    told = np.clip([near, cosines.mean(), far], -1, 1)
+    cosine, (least, angle, most) = told[1], np.degrees(np.arccos(told))
+    axis.add_patch(Wedge((0, 0), 1, least, most, color="C1", alpha=0.15, lw=0))
     # The directions are measured; lengths are drawn alike, or the shorter one could not be seen.
     sine = (1 - cosine**2) ** 0.5
     arrows = {"$g_{fusion}$": (1.0, 0.0, "C0"), "$g_{csc}$": (cosine, sine, "C1")}
@@ -103,7 +106,6 @@ def _draw_pull(axis, pulled: pd.DataFrame) -> None:
         axis.text(1.08 * x, 1.08 * y, name, color=colour, ha="left", va="center")
     axis.plot([cosine, cosine], [0, sine], color="0.5", lw=0.8, ls=":")
     axis.plot([0, cosine], [-0.03, -0.03], color="C3", lw=3)
-    angle = np.degrees(np.arccos(cosine))
     axis.set(xlim=(-1.2, 1.6), ylim=(-0.3, 1.3), aspect="equal")
-    axis.set_title(f"{angle:.0f}° by the mean cosine, lengths alike")
+    axis.set_title(f"{angle:.0f}° by the mean cosine, {least:.0f}° to {most:.0f}°")
     axis.set_axis_off()

@@ -164,6 +164,29 @@ def test_printed_rows_have_our_names(number, mode, metric, value):
     assert set(cells["trainable"]) == {0}
 
 
+def test_own_training_is_the_printed_row_of_the_model_that_is_trained():
+    own = ssvif.printed(2, "seafusion").values.query("test_set == 'MSRS' and mode == @ssvif.OWN")
+    assert own.set_index("metric").loc["VIF", "value"] == 0.97
+    assert "had labels" in ssvif.beside("seafusion")
+    assert "labels" not in ssvif.beside("swinfusion")
+
+
+def test_captions_tell_who_fuses_in_one_channel():
+    told = ssvif.length(ssvif.frameworks("smoke"))
+    assert "in one channel, the visible chroma as it is: SeAFusion, original" in told
+    assert "in one channel" not in ssvif.length(ssvif.ablations("smoke"))
+
+
+def test_gdwa_is_compared_where_the_paper_prints_more_for_it():
+    values = ssvif.printed(3).values.query("test_set == 'MSRS'")
+    cells = values.set_index(["mode", "metric"])["value"]
+    weightings = [c for c in ssvif_claims.ABLATIONS_FUSE if "gdwa" in c.name]
+    assert len(weightings) == 4
+    for claim in weightings:
+        more = [m for m in ("MI", "Qabf", "SSIM") if cells["GDWA", m] > cells[claim.against[0], m]]
+        assert list(claim.metrics) == more
+
+
 def test_every_claim_speaks_of_rows_that_are_trained(profile):
     makers = (ssvif.methods, ssvif.frameworks, ssvif.ablations, ssvif.class_numbers,
               ssvif.colour_weights, ssvif.channel_numbers)  # fmt: skip
@@ -198,35 +221,69 @@ def test_another_size_has_no_printed_counterpart():
 
 def courses():
     rows = [
-        {"mode": "SSVIF", "trainable": 0, "seed": seed, "key": f"k{seed}", "epoch": epoch,
-         "step": step, "stage": 1 + (epoch > 0), "projection": epoch + seed / 10 + step / 100,
-         "cosine": 0.1, "g_fusion": 1.0, "g_csc": 2.0}
+        {"mode": "SSVIF", "trainable": 0, "seed": seed, "key": f"k{seed}", "epoch": step // 4,
+         "step": step, "stage": 1 + (step > 2), "projection": step + seed / 10, "cosine": 0.1,
+         "g_fusion": 4.0, "g_csc": 2.0, "lambda_fusion": 2.0, "lambda_csc": step / 10,
+         "csc": 0.9, "agreement": 1.0, "classes": 2.0}
         for seed in (0, 1)
-        for epoch in (0, 1, 2)
-        for step in (0, 1)
+        for step in range(1, 7)
     ]  # fmt: skip
     return pd.DataFrame(rows)
 
 
-def test_pulls_are_means_over_the_epochs_of_stage_two():
-    pulled = ssvif_gradients.pulls(courses())
-    assert pulled["epoch"].tolist() == [1, 2, 1, 2]
-    assert pulled["projection"].tolist() == pytest.approx([1.005, 2.005, 1.105, 2.105])
+def test_pulls_are_means_over_equal_parts_of_stage_two():
+    pulled = ssvif_gradients.pulls(courses(), parts=2)
+    assert pulled["part"].tolist() == [1, 2, 1, 2]
+    assert pulled["step"].tolist() == [4, 6, 4, 6]
+    assert pulled["projection"].tolist() == pytest.approx([3.5, 5.5, 3.6, 5.6])
     rows = ssvif_gradients.as_rows(pulled)
     assert set(rows["mode"]) == {"SSVIF", ssvif_claims.NO_EFFECT}
     ledger = experiments.judge(rows, ssvif_claims.GRADIENTS, None, ssvif.MODEL)
     (row,) = ledger.itertuples()
-    assert row.effect == pytest.approx(1.555)
-    assert row.verdict == "undecided"  # two epochs are too few
+    assert row.effect == pytest.approx(4.55)
+    assert row.verdict == "undecided"  # two parts are too few
     assert pd.isna(row.paper)
+
+
+def test_a_short_stage_two_has_as_many_parts_as_steps():
+    pulled = ssvif_gradients.pulls(courses())
+    assert pulled["step"].tolist() == [3, 4, 5, 6] * 2
+    assert pulled["part"].tolist() == [1, 2, 3, 4] * 2
+
+
+def test_a_long_stage_two_has_enough_parts_for_a_verdict():
+    steps = pd.DataFrame({"step": range(1, 101)}).assign(stage=2, projection=1.0, cosine=0.5)
+    steps = steps.assign(mode="SSVIF", trainable=0, seed=0, key="k", g_fusion=1.0, g_csc=1.0)
+    pulled = ssvif_gradients.pulls(steps)
+    assert len(pulled) == ssvif_gradients.PARTS >= 20
+    assert pulled["step"].diff().dropna().between(3, 4).all()
+
+
+def test_the_pull_of_the_consistency_loss_is_told():
+    rows = courses()
+    told = ssvif_gradients.shares(pd.concat([rows, rows.assign(mode="none", lambda_csc=0.0)]))
+    assert list(told.index) == [("SSVIF", 0), ("SSVIF", 1)]
+    # lambda_csc 0.3 to 0.6, lambda_fusion 2: omega 0.225 on average; norms 2 to 4.
+    assert told["omega"].tolist() == pytest.approx([0.225] * 2)
+    assert told["pull"].tolist() == pytest.approx([0.1125] * 2)
 
 
 def test_stages_tell_when_the_second_one_began(tmp_path, monkeypatch):
     rows = [
         *ssvif.frameworks("smoke"),
-        *(row for row in ssvif.ablations("smoke") if row.mode in (ssvif.ALL, ssvif.WITHOUT_CSC)),
+        *(
+            row
+            for row in ssvif.ablations("smoke")
+            if row.mode in (ssvif.ALL, "UCW", ssvif.WITHOUT_CSC)
+        ),
     ]
-    first = {ssvif.ALL: 4, ssvif.WITHOUT_CSC: 99, "EMMA, SSVIF": 1, "SeAFusion, SSVIF": 4}
+    first = {
+        ssvif.ALL: 4,
+        "UCW": 99,
+        ssvif.WITHOUT_CSC: 99,
+        "EMMA, SSVIF": 1,
+        "SeAFusion, SSVIF": 4,
+    }
     keys = {row.specs[0].key: first.get(row.mode) for row in rows}
 
     def trained(spec):
@@ -237,10 +294,11 @@ def test_stages_tell_when_the_second_one_began(tmp_path, monkeypatch):
 
     monkeypatch.setattr(ssvif, "open_run", trained)
     found = ssvif.stages(rows)
-    # A model's own training has no stages.
-    assert found["mode"].tolist() == ["SeAFusion, SSVIF", "EMMA, SSVIF", "GDWA", "w/o L_csc"]
-    assert found["began"].tolist()[:3] == [4, 1, 4]
-    assert math.isnan(found["began"].iloc[3])  # never
+    # A model's own training has no stages, and what has no consistency loss has no second one.
+    assert found["mode"].tolist() == ["SeAFusion, SSVIF", "EMMA, SSVIF", "UCW", "GDWA"]
+    began = found["began"].tolist()
+    assert began[:2] + began[3:] == [4, 1, 4]
+    assert math.isnan(began[2])  # never
     # Where the runs are not at hand, the table that was made there says the same.
     report.write_table(found, tmp_path / "stages.csv")
     report.write_record(tmp_path, {}, {})

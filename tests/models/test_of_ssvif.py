@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from fusionlib.errors import FusionError
 from fusionlib.models import MODELS, create_model, load_weights
 from fusionlib.models.cost import cost
 from tests.models.layer_macs import layer_macs
@@ -92,6 +93,17 @@ def test_any_size_comes_back(models, name, channels, size):
     assert fused.isfinite().all()
     if name != "swinfusion":  # whose last layer is linear
         assert 0 < fused.min() <= fused.max() < 1
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("name", ["swinfusion", "seafusion", "emma"])
+def test_grey_images_where_colour_is_needed_are_named_and_the_reverse(models, name, channels):
+    grey, colour = torch.rand(1, 1, 16, 16), torch.rand(1, 3, 16, 16)
+    wrong = grey if channels == 3 else colour
+    for ir, vi in ((wrong, wrong), (grey, colour), (colour, grey)):
+        told = f"channels={channels}, not {ir.shape[1]} .infrared. and {vi.shape[1]} .visible."
+        with pytest.raises(FusionError, match=told):
+            models[name, channels](ir, vi)
 
 
 @pytest.mark.parametrize("name", ["swinfusion", "emma"])

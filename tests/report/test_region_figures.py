@@ -133,11 +133,13 @@ def test_balance_is_drawn_where_both_losses_count():
 
 
 def test_pulls_are_drawn_at_the_measured_angle():
-    pulled = pd.DataFrame({"seed": [0, 0, 1], "epoch": [1, 2, 1], "projection": [0.1, 0.2, 0.3],
-                           "cosine": [0.5, 0.5, 0.5]})  # fmt: skip
-    figure = report.pull_panels(pulled, "caption")
-    assert figure.axes[2].get_title() == "60° by the mean cosine, lengths alike"
+    cosines = [0.3, 0.5, 0.7] * 20
+    courses = pd.DataFrame({"stage": [1] + [2] * 60, "cosine": [-1, *cosines]})
+    pulled = pd.DataFrame({"seed": [0, 0, 1], "step": [30, 60, 60], "projection": [0.1, 0.2, 0.3]})
+    figure = report.pull_panels(courses, pulled, "caption")
+    assert figure.axes[2].get_title() == "60° by the mean cosine, 46° to 73°"
     assert [line.get_label() for line in figure.axes[0].lines][:2] == ["seed 0", "seed 1"]
+    assert sum(bar.get_height() for bar in figure.axes[1].patches) == 60
 
 
 def test_the_warmest_patch_is_of_both_images():
