@@ -77,15 +77,15 @@ def loads(name: str, data: str | Path | None = None, seeds: int | None = None) -
 def encoders(name: str, data: str | Path | None = None, seeds: int | None = None) -> list[Row]:
     """Table 5: PIAFusion with its own encoder and with X-Restormer's, and RegionFuse.
 
-    Args: as `region_sizes`; `seeds` are those of RegionFuse.
+    Args: as `region_sizes`; `seeds` are those of every row.
     """
-    sizes = regionfuse_sizes(name)
-    learnt = _spec(name, sizes, data, {}, RegionFuseLoss(), 0)
-    other = {"model": "piafusion", "loss": PIAF_LOSS}
-    plain = dataclasses.replace(learnt, **other, options={})
-    restored = dataclasses.replace(learnt, **other, options={"encoder": "xrestormer"})
     usual = _row(name, data, seeds, OURS, {})
-    return [Row(PIAF, 0, (plain,)), Row(PIAF_X, 0, (restored,)), usual]
+    other = {"model": "piafusion", "loss": PIAF_LOSS}
+    rows = [
+        Row(mode, 0, tuple(dataclasses.replace(spec, **other, options=of) for spec in usual.specs))
+        for mode, of in ((PIAF, {}), (PIAF_X, {"encoder": "xrestormer"}))
+    ]
+    return [*rows, usual]
 
 
 def length(rows: list[Row]) -> str:
@@ -131,9 +131,28 @@ def printed(number: int) -> Table:
 
 
 def ranks(per_image: pd.DataFrame) -> pd.DataFrame:
-    """Means of each row, mean rank over the metrics, and rank of rank (Table 2)."""
-    labels = list(LABELS)
-    means = per_image.groupby(["mode", "image"], sort=False)[labels].mean()
+    """Means of each row, mean rank over the metrics, and rank of rank (Table 2).
+
+    Of the seeds that all rows have: a mean over more seeds than the other rows
+    have seldom ranks first or last.
+    """
+    seeds = set.intersection(*(set(row["seed"]) for _, row in per_image.groupby("mode")))
+    return _ranked(per_image[per_image["seed"].isin(seeds)])
+
+
+def ranks_by_seed(per_image: pd.DataFrame, mode: str) -> pd.DataFrame:
+    """MR and RoR of one row, seed by seed, among the others as they are: index seed."""
+    own = per_image["mode"] == mode
+    others = per_image[~own]
+    found = {
+        seed: _ranked(pd.concat([row, others])).loc[mode, ["MR", "RoR"]]
+        for seed, row in per_image[own].groupby("seed")
+    }
+    return pd.DataFrame(found).T.rename_axis("seed")
+
+
+def _ranked(per_image: pd.DataFrame) -> pd.DataFrame:
+    means = per_image.groupby(["mode", "image"], sort=False)[list(LABELS)].mean()
     return rank(means.groupby("mode", sort=False).mean())
 
 

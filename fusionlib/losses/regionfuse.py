@@ -25,6 +25,10 @@ class RegionFuseLoss:
             of both sources; 5 in the paper.
         load: mu, of the load-balancing loss; 5 in the paper.
         load_epochs: the epochs that have it; 5 in the paper.
+        fresh: whether Adam forgets the routers' gradients when it is dropped.
+            Inferred: they were hundreds of times those of the fusion loss, so
+            that for thousands of steps routers would stand still, while the
+            paper's allocation "changes dynamically" (section 2.5).
 
     Source: RegionFuse, sections 2.3 to 2.5. Inferred: L_int, the mean distance
     to the larger source; that the gradient is Sobel's; that mu stands for all
@@ -36,6 +40,7 @@ class RegionFuseLoss:
     gradient: float = 5.0
     load: float = 5.0
     load_epochs: int = 5
+    fresh: bool = True
 
     def __post_init__(self):
         check_factors(self, "gradient", "load")

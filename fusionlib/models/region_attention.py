@@ -66,6 +66,14 @@ class Router(nn.Module):
         hidden: width of both two-layer networks. Inferred: 96.
         renormalised: whether the weights of a token's experts are divided by
             their sum. Inferred: the figure says "weighted average".
+        scaled: whether tokens are divided by R before they are scored, as
+            attention's scores are. Inferred: a token's R^2 pixels are much
+            alike, and without it one step of Adam moves a score by R^2 times
+            its rate.
+        calm: the bias that the noise's network begins with: a deviation of
+            softplus(calm). Inferred: -3, which is 0.05. Where it begins at 0
+            the load loss is cheapest to lower by more noise, and tokens are
+            sent by chance.
 
     One network scores a token for each expert; another says how much Gaussian
     noise is added, which only training does (inferred).
@@ -77,7 +85,14 @@ class Router(nn.Module):
     """
 
     def __init__(
-        self, pixels: int, experts: int, chosen: int, hidden: int = 96, renormalised: bool = True
+        self,
+        pixels: int,
+        experts: int,
+        chosen: int,
+        hidden: int = 96,
+        renormalised: bool = True,
+        scaled: bool = True,
+        calm: float = -3.0,
     ):
         super().__init__()
         if not 0 < chosen <= experts:
@@ -85,19 +100,23 @@ class Router(nn.Module):
                 f"A token goes to 1 to {experts} of {experts} experts, not to {chosen}."
             )
         self.chosen, self.renormalised = chosen, renormalised
+        self.divisor = pixels**0.5 if scaled else 1.0
         self.score, self.spread = (
             nn.Sequential(nn.Linear(pixels, hidden), nn.ReLU(), nn.Linear(hidden, experts))
             for _ in range(2)
         )
+        nn.init.constant_(self.spread[-1].bias, calm)
 
     def forward(self, tokens: Tensor) -> Routing:
+        tokens = tokens / self.divisor
         clean, noise = self.score(tokens).float(), None
         scores = clean
         if self.training:
             noise = F.softplus(self.spread(tokens).float())
             scores = clean + noise * torch.randn_like(noise)
         probabilities = scores.softmax(-1)
-        best = probabilities.topk(self.chosen, -1).indices
+        # Of the scores: probabilities that underflow are alike.
+        best = scores.topk(self.chosen, -1).indices
         chosen = torch.zeros_like(probabilities, dtype=torch.bool).scatter_(-1, best, True)
         weights = probabilities * chosen
         if self.renormalised:
@@ -114,7 +133,7 @@ class RegionAttention(nn.Module):
         experts: E.
         chosen: K.
         hidden: of the router.
-        renormalised: see `Router`.
+        renormalised, scaled, calm: see `Router`.
         masks: "inside", the default: an expert's tokens attend to each other
             and to no others; they are gathered, so that their attention costs
             (K / E)^2 of that of all. "drawn" multiplies the scores by the mask
@@ -136,6 +155,8 @@ class RegionAttention(nn.Module):
         hidden: int = 96,
         renormalised: bool = True,
         masks: str = "inside",
+        scaled: bool = True,
+        calm: float = -3.0,
     ):
         super().__init__()
         if masks not in MASKS:
@@ -144,7 +165,7 @@ class RegionAttention(nn.Module):
         self.copies = nn.Conv2d(channels, 3 * channels, 1, bias=False)
         around = {"padding": 1, "groups": 3 * channels, "bias": False}
         self.around = nn.Conv2d(3 * channels, 3 * channels, 3, **around)
-        self.router = Router(region**2, experts, chosen, hidden, renormalised)
+        self.router = Router(region**2, experts, chosen, hidden, renormalised, scaled, calm)
         self.leave = nn.Conv2d(channels, channels, 1, bias=False)
         self.routing: Routing | None = None
 

@@ -83,7 +83,7 @@ class RegionFuse(nn.Module):
         heads: of the X-Restormer blocks. Inferred: 4.
         decoder_blocks: X-Restormer blocks of the decoder. Inferred: 4.
         hidden: of the routers. Inferred: 96.
-        renormalised, masks: see `RegionAttention`.
+        renormalised, masks, scaled, calm: see `RegionAttention`.
 
     Shapes: ir, vi (B, C, H, W) in [0, 1], any H and W: images are padded to
     multiples of 8, and maps for the fusion rounds to multiples of R. fused the
@@ -109,6 +109,8 @@ class RegionFuse(nn.Module):
         hidden: int = 96,
         renormalised: bool = True,
         masks: str = "inside",
+        scaled: bool = True,
+        calm: float = -3.0,
     ):
         super().__init__()
         least = {"width": (width, 2), "region": (region, 1), "heads": (heads, 1)}
@@ -129,6 +131,7 @@ class RegionFuse(nn.Module):
         )
         attention = {"region": region, "experts": experts, "chosen": chosen, "hidden": hidden}
         attention |= {"renormalised": renormalised, "masks": masks}
+        attention |= {"scaled": scaled, "calm": calm}
         self.blocks = nn.ModuleList(
             RegionFormerBlock(2 * width, **attention) for _ in range(ROUNDS)
         )

@@ -33,7 +33,7 @@ def enhanced(visible: Tensor, k: float) -> Tensor:
 def contrast_panels(
     networks: Mapping[str, Run], pair: Pair, k: float, protocol: str, caption: str, folder: Path
 ) -> tuple[pd.DataFrame, Figure | Image]:
-    """Both versions of the visible image, fused, and the correlation with the infrared.
+    """Both versions of the visible image, fused, and what of the infrared is in them.
 
     Args:
         networks: runs by the name of their row.
@@ -44,9 +44,11 @@ def contrast_panels(
         folder: gets fig3.png; where runs are missing, its table.csv and
             fig3.png, made elsewhere, stand in for them.
 
-    Returns columns network, visible ("as it is" or "enhanced") and
-    correlation, of fused and infrared over the pixels that are black in the
-    enhanced image (NaN where there are none), and the picture.
+    Returns columns network, visible ("as it is" or "enhanced"), and over the
+    pixels that are black in the enhanced image: correlation of fused and
+    infrared, share, the slope of the fused levels on the infrared ones (1:
+    all its contrast comes in), and distance, their mean difference in grey
+    levels; NaN where no pixel is black. And the picture.
 
     Raises FusionError for a missing run without a picture.
     """
@@ -63,8 +65,20 @@ def contrast_panels(
         for version, visible in versions.items():
             made = fuse(model, pair.ir[None], visible[None], protocol)[0].cpu()
             shown[f"{name}, {version}"] = made
-            both = torch.stack((made[dark], pair.ir[dark]))
-            found = torch.corrcoef(both)[0, 1].item() if dark.any() else float("nan")
-            rows.append({"network": name, "visible": version, "correlation": found})
+            named = {"network": name, "visible": version}
+            rows.append(named | alike(made[dark], pair.ir[dark]))
     figure = panels(shown, caption, telling_boxes(pair.ir, pair.vi), columns=3)
     return pd.DataFrame(rows), save_figure(figure, path)
+
+
+def alike(fused: Tensor, ir: Tensor) -> dict[str, float]:
+    """How much of the infrared levels (N,) the fused ones (N,) show, see `contrast_panels`."""
+    if not len(ir):
+        return dict.fromkeys(("correlation", "share", "distance"), float("nan"))
+    both = torch.stack((fused, ir)).double()
+    spread = both.cov(correction=0)
+    return {
+        "correlation": torch.corrcoef(both)[0, 1].item(),
+        "share": (spread[0, 1] / spread[1, 1]).item(),
+        "distance": 255 * (fused - ir).abs().mean().item(),
+    }

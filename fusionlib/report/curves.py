@@ -41,7 +41,8 @@ def points(comparison: pd.DataFrame, caption: str = "") -> Figure:
     for axis, metric in zip(axes[0], metrics, strict=True):
         axis.set_title(metric)
     sns.despine(figure)
-    set_caption(figure, f"hollow: paper   filled: ours   {caption}")
+    beside = "hollow: paper   filled: ours   " if comparison["paper"].notna().any() else ""
+    set_caption(figure, f"{beside}{caption}")
     return figure
 
 

@@ -1,5 +1,7 @@
 """Figures of routed regions: who goes to which expert, who attends to whom, and over a training."""
 
+from itertools import product
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -9,6 +11,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from fusionlib.models.region_attention import Routing
+from fusionlib.models.regionfuse import ROUNDS
 from fusionlib.report.panels import PANEL_INCHES
 from fusionlib.report.style import set_caption, set_style
 
@@ -94,30 +97,33 @@ def allocation(courses: pd.DataFrame, load_epochs: int, caption: str) -> Figure:
     """The share of the tokens of each expert over the epochs, stacked; Figure 5.
 
     Args:
-        courses: columns mode, epoch and expert_0, expert_1, ..., as histories
-            hold them, epochs from 1 on; a panel a mode, NaN where it has fewer experts.
+        courses: columns mode, epoch and round_1_expert_0, ..., as histories
+            hold them, epochs from 1 on; a row of panels a mode, a column a
+            round; NaN where a mode has fewer experts.
         load_epochs: those with the load-balancing loss; a line ends them.
         caption: stands below.
     """
     set_style()
     modes = list(dict.fromkeys(courses["mode"]))
-    across = min(3, len(modes))
-    down = -(-len(modes) // across)
     figure, axes = plt.subplots(
-        down, across, figsize=(3.6 * across, 2.5 * down + 0.4), squeeze=False, layout="constrained"
-    )
-    for axis in axes.flat[len(modes) :]:
-        axis.set_axis_off()
-    for axis, mode in zip(axes.flat, modes, strict=False):
-        shares = courses[courses["mode"] == mode].filter(regex="^(epoch|expert_)")
+        len(modes), ROUNDS, figsize=(3.2 * ROUNDS, 1.7 * len(modes) + 0.6),
+        squeeze=False, sharex=True, sharey=True, layout="constrained",
+    )  # fmt: skip
+    for (row, mode), column in product(enumerate(modes), range(ROUNDS)):
+        axis, number = axes[row, column], column + 1
+        shares = courses[courses["mode"] == mode].filter(regex=f"^(epoch|round_{number}_)")
         shares = shares.groupby("epoch").mean().dropna(axis=1)
         colours = sns.color_palette("colorblind", shares.shape[1])
         axis.stackplot(shares.index, shares.T.to_numpy(), colors=colours)
         for height in np.arange(1, shares.shape[1]) / shares.shape[1]:
             axis.axhline(height, color="white", lw=0.8, ls=":")
         axis.axvline(load_epochs + 0.5, color="black", lw=1)
-        axis.set(title=mode, xlabel="epoch", ylim=(0, 1), ylabel="share of tokens")
+        axis.set(title=f"{mode}, round {number}", ylim=(0, 1))
         axis.set_xlim(shares.index.min(), max(shares.index.max(), load_epochs + 1))
+        if row == len(modes) - 1:
+            axis.set_xlabel("epoch")
+        if column == 0:
+            axis.set_ylabel("share of tokens")
     set_caption(figure, f"black: the load loss ends; dotted: equal shares; {caption}")
     return figure
 

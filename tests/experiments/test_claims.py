@@ -1,5 +1,7 @@
 """The claims ledger: constructed rows for each verdict, margins from the printed table."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -221,3 +223,24 @@ def test_the_papers_own_numbers_support_the_papers_claims(number):
     equal = ledger[ledger["kind"] == "equal"]
     assert (equal["effect"].abs() <= equal["margin"] + 1e-9).all()
     assert "contradicted" not in set(equal["verdict"])
+
+
+def test_rows_that_are_all_alike_may_differ_as_any_two_of_them():
+    """Of the three printed rows two differ by more than the two that are compared."""
+    names = [("SPTP", 150), ("UPTP", 150), ("UPTP", 15_000)]
+    values = TABLE.values.query("model == 'bsp-cnn'").set_index(["test_set", "mode", "trainable"])
+    en = values[values["metric"] == "EN"]["value"]
+    apart = max(
+        abs(en[test_set, *one] - en[test_set, *other])
+        for test_set in en.index.unique("test_set")
+        for one in names
+        for other in names
+    )
+    claim = dataclasses.replace(EQUAL, among=tuple(names), rounded=0.001)
+    per_image = pd.concat([rows("UPTP", 150, 0.0), rows("SPTP", 150, 0.0)])
+    of_two, of_all = (
+        judge(per_image, (one,), TABLE, "bsp-cnn").set_index("metric")["margin"]["EN"]
+        for one in (EQUAL, claim)
+    )
+    assert of_all == pytest.approx(apart + 0.001)
+    assert of_two < of_all

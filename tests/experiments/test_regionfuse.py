@@ -1,5 +1,6 @@
 """RegionFuse's rows, captions and printed tables, without training."""
 
+import pandas as pd
 import pytest
 
 from fusionlib import experiments
@@ -61,6 +62,23 @@ def test_a_single_expert_keeps_its_probability_as_weight():
 def test_printed_cells_stand_beside_each_candidate(number, mode, metric, value):
     cells = regionfuse.printed(number).values.query("mode == @mode")
     assert cells.set_index("metric").loc[metric, "value"] == value
+
+
+def scored(mode, *sharpness):
+    """A row of one image and a seed each, all metrics alike."""
+    return pd.DataFrame(
+        {"mode": mode, "seed": seed, "image": "a"} | dict.fromkeys(regionfuse.LABELS, value)
+        for seed, value in enumerate(sharpness)
+    )
+
+
+def test_rows_are_ranked_over_the_seeds_that_all_have():
+    rows = pd.concat([scored("usual", 2.0, 9.0, 0.0), scored("low", 1.0), scored("high", 3.0)])
+    ranked = regionfuse.ranks(rows)
+    assert ranked["RoR"].to_dict() == {"usual": 2, "low": 3, "high": 1}
+    by_seed = regionfuse.ranks_by_seed(rows, "usual")
+    assert by_seed["RoR"].tolist() == [2, 1, 3]
+    assert by_seed["MR"].tolist() == [2, 1, 3]
 
 
 def test_claims_speak_of_rows_that_the_paper_profile_trains():

@@ -54,15 +54,16 @@ def test_experts_and_attention_are_drawn_by_region(routing):
 
 def test_allocation_has_a_panel_a_row_and_no_line_for_experts_that_are_not_there():
     rows = [
-        {"mode": mode, "epoch": epoch, "expert_0": 0.5, "expert_1": 0.5 - last, "expert_2": last}
-        for mode, last in (("E2", float("nan")), ("E3", 0.25))
-        for epoch in (0, 1)
+        {"mode": mode, "epoch": epoch}
+        | {f"round_{n}_expert_{k}": share for n in (1, 2, 3) for k, share in enumerate(shares)}
+        for mode, shares in (("E2", (0.5, 0.5)), ("E3", (0.5, 0.25, 0.25)))
+        for epoch in (1, 2)
     ]
     courses = pd.DataFrame(rows)
-    courses.loc[courses["mode"] == "E2", "expert_1"] = 0.5
     figure = report.allocation(courses, 1, "caption")
-    assert [axis.get_title() for axis in figure.axes] == ["E2", "E3"]
-    assert [len(axis.collections) for axis in figure.axes] == [2, 3]
+    titles = [axis.get_title() for axis in figure.axes]
+    assert titles == [f"{mode}, round {n}" for mode in ("E2", "E3") for n in (1, 2, 3)]
+    assert [len(axis.collections) for axis in figure.axes] == [2] * 3 + [3] * 3
 
 
 def test_grain_is_what_moves_where_sources_do_not():
@@ -90,6 +91,15 @@ def test_contrast_is_stretched_about_the_mean():
     image = torch.tensor([[[0.2, 0.4, 0.6]]])
     assert contrast.enhanced(image, 2).flatten().tolist() == pytest.approx([0.0, 0.4, 0.8])
     assert torch.equal(contrast.enhanced(image, 1), image)
+
+
+def test_what_of_the_infrared_is_there():
+    ir = torch.tensor([0.2, 0.4, 0.9])
+    half = contrast.alike(0.1 + 0.5 * ir, ir)
+    assert half["correlation"] == pytest.approx(1)
+    assert half["share"] == pytest.approx(0.5)
+    assert half["distance"] == pytest.approx(255 * (0.1 - 0.5 * ir).abs().mean().item())
+    assert all(value != value for value in contrast.alike(ir[:0], ir[:0]).values())
 
 
 def test_contrast_panels_show_both_versions_and_stand_in(tmp_path, monkeypatch):

@@ -9,6 +9,7 @@ from fusionlib.errors import FusionError
 from fusionlib.losses import RegionFuseLoss
 from fusionlib.models.regionfuse import RegionFuse
 from fusionlib.training import Spec, open_run
+from fusionlib.training.regionfuse import RegionFuseTraining
 from tests.training.small import go, tiny
 
 OPTIONS = {"width": 4, "region": 8, "hidden": 4, "heads": 1, "decoder_blocks": 1, "experts": 3}
@@ -37,10 +38,33 @@ def test_the_load_loss_is_of_the_first_epochs_alone():
 
 def test_shares_of_the_experts_add_up():
     history = go(spec()).history()
-    shares = history.filter(regex="^expert_")
-    assert list(shares) == ["expert_0", "expert_1", "expert_2"]
-    assert shares.sum(axis=1).to_numpy() == pytest.approx(1)
-    assert (shares <= 1 / 2 + 1e-6).all().all()  # each token goes to two
+    for number in (1, 2, 3):
+        shares = history.filter(regex=f"^round_{number}_")
+        assert list(shares) == [f"round_{number}_expert_{k}" for k in range(3)]
+        assert shares.sum(axis=1).to_numpy() == pytest.approx(1)
+        assert (shares <= 1 / 2 + 1e-6).all().all()  # each token goes to two
+    assert (history[["clean", "noise"]] > 0).all().all()
+
+
+@pytest.mark.parametrize("fresh", [True, False])
+def test_adam_forgets_the_routers_when_the_load_loss_goes(monkeypatch, fresh):
+    seen, learn = [], RegionFuseTraining.learn
+
+    def watched(self, shards):
+        terms = learn(self, shards)
+        weights = {"router": self.model.blocks[0].attention.router, "other": self.model.decoder}
+        known = {name: next(part.parameters()) for name, part in weights.items()}
+        seen.append({n: int(self.optimiser.state[weight]["step"]) for n, weight in known.items()})
+        return terms
+
+    monkeypatch.setattr(RegionFuseTraining, "learn", watched)
+    one = spec(loss=RegionFuseLoss(load_epochs=1, fresh=fresh))
+    go(one)
+    epoch, steps = one.steps_per_epoch, list(range(1, one.total_steps + 1))
+    assert 0 < epoch < one.total_steps
+    assert [step["other"] for step in seen] == steps
+    after = list(range(1, one.total_steps - epoch + 1))
+    assert [step["router"] for step in seen] == (steps[:epoch] + after if fresh else steps)
 
 
 def test_a_run_gives_back_the_network_with_its_options():
@@ -61,11 +85,11 @@ def test_options_are_part_of_the_key_and_their_order_is_not():
 
 
 def test_every_number_of_the_loss_moves_the_key():
-    others = {"gradient": 1.0, "load": 1.0, "load_epochs": 3}
+    others = {"gradient": 1.0, "load": 1.0, "load_epochs": 3, "fresh": False}
     assert set(others) == {item.name for item in dataclasses.fields(RegionFuseLoss)}
     specs = [spec(loss=RegionFuseLoss(**{name: value})) for name, value in others.items()]
     keys = {one.key for one in (spec(loss=RegionFuseLoss()), *specs)}
-    assert len(keys) == 4
+    assert len(keys) == 5
     for one in specs:
         assert Spec.from_dict(one.to_dict()) == one
 
