@@ -103,7 +103,7 @@ REGIONFUSE = {
         lr=1e-3,
         seeds=3,
         tests=PROFILES["quick"].tests[0],
-        panels=(("MSRS", "00004N"), ("TNO", "18")),
+        panels=(("MSRS", "00802N"), ("TNO", "18")),
     ),
     "paper": RegionFuseSizes(
         train=(TestSet("MSRS", split="train"),),
@@ -123,7 +123,7 @@ REGIONFUSE = {
         lr=1e-4,
         seeds=3,
         tests=TestSet("MSRS"),
-        panels=(("MSRS", "00004N"), ("TNO", "18")),
+        panels=(("MSRS", "00802N"), ("TNO", "18")),
     ),
 }
 

@@ -21,6 +21,7 @@ from fusionlib.experiments.row import Row
 from fusionlib.experiments.ssvif_profiles import Segmenters
 from fusionlib.segmenting import iou_by_image, segment_scores
 from fusionlib.training import SegmenterSpec, labelled_source, open_run
+from fusionlib.training.labelled_source import MIXES
 
 PROTOCOL = "plain"  # of the images that segmenters see
 # Sources by themselves, and what no network made, as rows of Table I.
@@ -64,9 +65,11 @@ class Segmented:
             lr=how.lr,
             seed=seed,
             weights=self.first.key,
+            frozen=how.frozen,
             precision=how.precision,
             patience=how.patience,
             augment=how.augment,
+            balanced=how.balanced,
         )
 
     def specs(self, rows: Sequence[Row]) -> dict[tuple[str, int, int], SegmenterSpec]:
@@ -96,9 +99,10 @@ class Segmented:
         how = self.sizes
         height, width = how.size
         return (
-            f"SegFormer-{how.encoder.upper()} at {height}x{width}, {_told(how.first)} on the mean"
-            f" of both sources, then {_told(how.length)} on each row's images, of {how.batch}"
-            f"{', augmented' if how.augment else ''};"
+            f"SegFormer-{how.encoder.upper()} at {height}x{width}, {_told(how.first)} on random"
+            f" mixes of both sources, then {_told(how.length)} on each row's images, of {how.batch}"
+            f"{', augmented' if how.augment else ''}"
+            f"{', rare classes weighted' if how.balanced else ''};"
             f" {len(self.learnt)} images to learn from, {len(self.scored)} to score"
         )
 
@@ -117,15 +121,16 @@ def segmented(sizes: Segmenters, data: str | Path | None = None) -> Segmented:
     else:
         scored = sizes.scored.open(data, sizes.scenes)
     first = SegmenterSpec(
-        labelled_source("mean", learnt),
+        labelled_source(MIXES, learnt),
         sizes.size,
         sizes.encoder,
         **sizes.first,
         batch=sizes.batch,
-        lr=sizes.lr,
+        lr=sizes.first_lr,
         precision=sizes.precision,
         patience=sizes.patience,
         augment=sizes.augment,
+        balanced=sizes.balanced,
     )
     return Segmented(learnt, scored, sizes, first)
 

@@ -12,7 +12,8 @@ class Segmenters:
 
     The paper fine-tunes a segmenter whose weights are not public, on what
     each method makes of the training images. Here that segmenter is trained
-    first, on the mean of both sources, which no method made.
+    first, on random mixes of both sources (see `mixed`): one that had learnt
+    a single kind of image would like best those that resemble it.
 
     Args:
         learnt: labelled images to learn from.
@@ -22,11 +23,13 @@ class Segmenters:
         size: (height, width) that a segmenter sees.
         encoder: SegFormer's size.
         batch: images a step.
-        first: length of the training on the mean of both sources, as a spec
-            takes it.
-        lr: its first learning rate.
-        length: of a fine-tuning.
-        precision, patience, augment: see `SegmenterSpec`.
+        first, first_lr: length of the training on mixes, as a spec takes it,
+            and its learning rate.
+        length, lr, frozen: of a fine-tuning. An encoder that is barely
+            trained must not stand still.
+        precision, patience, augment, balanced: see `SegmenterSpec`. From
+            drawn weights and few images a network calls all unlabelled for
+            long, unless rare classes count more.
         models: fusion models whose images are segmented; others take too long.
     """
 
@@ -37,11 +40,14 @@ class Segmenters:
     encoder: str
     batch: int
     first: dict[str, int]
-    lr: float
+    first_lr: float
     length: dict[str, int]
+    lr: float
+    frozen: float
     precision: str
     patience: int | None
     augment: bool
+    balanced: bool
     models: tuple[str, ...]
 
 
@@ -128,11 +134,14 @@ SSVIF = {
             encoder="b0",
             batch=2,
             first={"steps": 4},
-            lr=5e-4,
+            first_lr=1e-3,
             length={"steps": 2},
+            lr=3e-4,
+            frozen=0.0,
             precision="float32",
             patience=None,
             augment=True,
+            balanced=True,
             models=("seafusion", "emma"),
         ),
     ),
@@ -157,7 +166,7 @@ SSVIF = {
         # At 0.7 and 9 s a step; short epochs, or stage II would not begin.
         others={"emma": {"steps": 600, "pairs": 80}, "swinfusion": {"steps": 120, "pairs": 40}},
         tests=PROFILES["quick"].tests[0],
-        panel="00004N",
+        panel="00802N",
         segmenters=Segmenters(
             learnt=TestSet("MSRS", quick_names("MSRS_labelled")),
             scored=None,
@@ -165,12 +174,15 @@ SSVIF = {
             size=(240, 320),
             encoder="b0",
             batch=4,
-            first={"steps": 4000},
-            lr=5e-4,
-            length={"steps": 200},
+            first={"steps": 5000},
+            first_lr=1e-3,
+            length={"steps": 400},
+            lr=3e-4,
+            frozen=0.0,
             precision="bfloat16",
             patience=None,
             augment=True,
+            balanced=True,
             models=("seafusion", "emma"),
         ),
     ),
@@ -191,7 +203,7 @@ SSVIF = {
         appendix_seeds=2,
         others={"seafusion": {}, "emma": {}},
         tests=TestSet("MSRS"),
-        panel="00004N",
+        panel="00802N",
         segmenters=Segmenters(
             learnt=TestSet("MSRS", split="train"),
             scored=TestSet("MSRS"),
@@ -200,11 +212,14 @@ SSVIF = {
             encoder="b3",
             batch=12,
             first={"epochs": 80},
-            lr=5e-4,
+            first_lr=5e-4,
             length={"epochs": 80},
+            lr=5e-4,
+            frozen=0.375,
             precision="float32",
             patience=10,
             augment=False,
+            balanced=False,
             models=("swinfusion", "seafusion", "emma"),
         ),
     ),

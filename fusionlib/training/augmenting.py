@@ -1,8 +1,10 @@
-"""Labelled images changed at random, so that a network learns more from few."""
+"""Labelled images changed at random, so that a network learns more from few, and of any kind."""
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+from fusionlib.images import rgb_to_ycbcr
 
 LEAST = 0.5  # of an image's sides
 
@@ -35,3 +37,25 @@ def augmented(images: Tensor, labels: Tensor, least: float = LEAST) -> tuple[Ten
         seen.append(image)
         classes.append(label)
     return torch.stack(seen), torch.stack(classes)
+
+
+def mixed(both: Tensor) -> Tensor:
+    """A random way to make one image of each pair, so that a network knows no fusion best.
+
+    both: (B, 4, H, W), infrared and visible image.
+
+    Returns (B, 3, H, W). Three of four images are w ir + (1 - w) vi, w drawn
+    evenly; the fourth is the brighter of both, pixel by pixel. Then colours are
+    made paler by a factor drawn evenly from 0 to 1. From torch's generator of
+    the CPU.
+    """
+    ir, vi = both[:, :1], both[:, 1:]
+    weight, brighter, colour = torch.rand(3, len(both), 1, 1, 1).to(both.device)
+    image = torch.where(brighter < 0.25, torch.maximum(ir, vi), weight * ir + (1 - weight) * vi)
+    grey = rgb_to_ycbcr(image)[:, :1]
+    return grey + colour * (image - grey)
+
+
+def averaged(both: Tensor) -> Tensor:
+    """The mean (B, 3, H, W) of both images (B, 4, H, W), where nothing is to be drawn."""
+    return (both[:, :1] + both[:, 1:]) / 2

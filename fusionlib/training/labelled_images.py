@@ -8,18 +8,21 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from fusionlib import images
-from fusionlib.data import open_pairs
+from fusionlib.data import Pair, open_pairs
 from fusionlib.data.labels import labels_of
 from fusionlib.errors import FusionError
 from fusionlib.progress import progress
-from fusionlib.training.labelled_source import fingerprint_of
+from fusionlib.training.labelled_source import MIXES, fingerprint_of
 from fusionlib.training.segmenter_spec import HELD_OUT, SegmenterSpec
 from fusionlib.training.shown import shown
 
 
 @dataclass(frozen=True)
 class LabelledImages:
-    """Images (N, 1 or 3, H, W) and class numbers (N, H, W), both uint8."""
+    """Images (N, C, H, W) and class numbers (N, H, W), both uint8.
+
+    C is 1 or 3; of "mixes" 4, the infrared image and the visible one.
+    """
 
     images: Tensor
     labels: Tensor
@@ -27,7 +30,7 @@ class LabelledImages:
     def gather(self, index: Tensor) -> tuple[Tensor, Tensor]:
         """Those of index (B, 2), whose columns are equal.
 
-        Images float32 (B, 1 or 3, H, W) in [0, 1], labels int64 (B, H, W).
+        Images float32 (B, C, H, W) in [0, 1], labels int64 (B, H, W).
         """
         rows = index[:, 0]
         return self.images[rows].float() / 255, self.labels[rows].long()
@@ -42,6 +45,10 @@ def scaled(image: Tensor, size: tuple[int, int]) -> Tensor:
     if image.shape[1:] == size:
         return image
     return F.interpolate(image[None], size, mode="bilinear", antialias=True)[0]
+
+
+def _both(pair: Pair) -> Tensor:
+    return torch.cat((pair.ir, pair.vi_rgb))
 
 
 def load_labelled(
@@ -64,6 +71,8 @@ def load_labelled(
             f" {fingerprint}, expected {source.fingerprint}): make the spec anew."
         )
     show, order = shown(source, pairs, device), range(len(pairs))
+    if source.images == MIXES:
+        show = _both
     if spec.held_out:
         order = sorted(order, key=lambda place: place % HELD_OUT == HELD_OUT - 1)
     all_images, all_labels = [], []

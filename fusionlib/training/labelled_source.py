@@ -16,8 +16,9 @@ from fusionlib.training.any_spec import is_key
 if TYPE_CHECKING:
     from fusionlib.training.store import Run
 
-# What a segmenter can be shown without a fusing network: a source, or the mean of both.
-ALONE = ("ir", "vi", "mean")
+MIXES = "mixes"
+# What a segmenter can be shown without a fusing network: a source, or both in some way.
+ALONE = ("ir", "vi", "mean", MIXES)
 
 
 @dataclass(frozen=True)
@@ -25,8 +26,10 @@ class LabelledSource:
     """What a segmenter is shown, and the labels; part of its training's spec.
 
     Args:
-        images: "ir", "vi" (in colour), "mean" (of both), the key of a
-            finished fusion run, or a folder of fused images, absolute.
+        images: "ir", "vi" (in colour), "mean" (of both), "mixes" (both, mixed
+            anew at random each time that they are learnt from, see `mixed`;
+            their mean when scored), the key of a finished fusion run, or a
+            folder of fused images, absolute.
         dataset, split, names: the pairs, by name, in this order.
         fingerprint: of the bytes of sources, labels and the folder's images.
             `labelled_source` fills it in.
@@ -49,8 +52,8 @@ class LabelledSource:
         object.__setattr__(self, "protocol", Protocol.of(self.protocol).name)
         if self.of_folder and not Path(self.images).is_absolute():
             raise FusionError(
-                "images of a segmenter's spec is 'ir', 'vi', 'mean', the key of a run or a folder,"
-                f" not {self.images!r}: make it by labelled_source."
+                "images of a segmenter's spec is 'ir', 'vi', 'mean', 'mixes', the key of a run or a"
+                f" folder, not {self.images!r}: make it by labelled_source."
             )
         if not self.of_run and (self.protocol, self.step) != ("plain", None):
             raise FusionError(
@@ -82,8 +85,8 @@ def labelled_source(
     """Describe what `images` make of `pairs`, with their labels.
 
     Args:
-        images: "ir", "vi", "mean", a fusion run or its key, or a folder of
-            fused images, which are found as `folders.match` does. The run must be
+        images: "ir", "vi", "mean", "mixes", a fusion run or its key, or a
+            folder of fused images, which are found as `folders.match` does. The run must be
             finished when the segmenter is planned, trained or scored.
         pairs: of a dataset with labels.
         protocol, step: of a run's images, as `evaluate` takes them.

@@ -1,6 +1,7 @@
 """A segmenter's training: cross entropy on labelled images, by AdamW."""
 
 import math
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -10,8 +11,9 @@ from torch.nn import functional as F
 from fusionlib.models.segmentation import load_encoder
 from fusionlib.pairing import Draw
 from fusionlib.training.any_spec import is_key
-from fusionlib.training.augmenting import augmented
+from fusionlib.training.augmenting import augmented, averaged, mixed
 from fusionlib.training.labelled_images import LabelledImages, load_labelled
+from fusionlib.training.labelled_source import MIXES
 from fusionlib.training.loop import Training
 from fusionlib.training.patience import Patience
 from fusionlib.training.segmenter_spec import SegmenterSpec
@@ -60,6 +62,8 @@ class SegmenterTraining(Training):
         self.model.encoder.requires_grad_(not frozen)
         self.optimiser.zero_grad(set_to_none=True)
         for images, labels in shards:
+            if self.spec.source.images == MIXES:
+                images = mixed(images)
             if self.spec.augment:
                 images, labels = augmented(images, labels)
             total = self.loss_of(images, labels)
@@ -78,7 +82,19 @@ class SegmenterTraining(Training):
         """Mean cross entropy of images (B, C, H, W) and labels (B, H, W)."""
         with self.autocast():
             logits = self.model(images)
-        return F.cross_entropy(logits, labels)
+        return F.cross_entropy(logits, labels, self.class_weights)
+
+    @cached_property
+    def class_weights(self) -> Tensor | None:
+        """Of each class in the loss (n,): 1 / ln(1.02 + its share of the pixels); None: all alike.
+
+        Source: Paszke et al., "ENet", 2016.
+        """
+        if not self.spec.balanced:
+            return None
+        learnt = self.base.labels[: self.spec.trained]
+        counts = torch.bincount(learnt.flatten(), minlength=len(self.spec.classes))
+        return 1 / torch.log(1.02 + counts / counts.sum())
 
     def rate(self) -> float:
         """The learning rate of this step."""
@@ -98,10 +114,12 @@ class SegmenterTraining(Training):
         if taken % self.spec.steps_per_epoch == 0:
             self.model.eval()
             places = torch.arange(self.spec.trained, images, device=self.device)
-            losses = [
-                self.loss_of(*self.base.gather(part[:, None])) * len(part)
-                for part in places.split(self.spec.batch)
-            ]
+            losses = []
+            for part in places.split(self.spec.batch):
+                held, labels = self.base.gather(part[:, None])
+                if self.spec.source.images == MIXES:
+                    held = averaged(held)
+                losses.append(self.loss_of(held, labels) * len(part))
             self.patience.note(sum(losses).item() / len(places), self.model)
             self.model.train()
         if self.over or taken == self.spec.total_steps:

@@ -46,12 +46,14 @@ class SegmenterSpec(AnySpec):
             less for so many epochs the training ends. It keeps the weights
             of the best epoch. None takes all images and all steps.
         augment: change images at random, see `augmented`.
+        balanced: weigh each class in the cross entropy by how rare it is, see
+            `class_weights`.
 
     Source: SSVIF, appendix A-B: 80 epochs of 12 images, 30 of them frozen,
     5e-4 and 3e-5, patience 10, SegFormer-B3 with SegMiF's weights, which
-    are not public. Inferred: the two cosines, the held-out images, `augment`,
-    of which the paper says nothing, AdamW's weight decay of 0.01, and
-    training without `weights`, where no encoder may stand still.
+    are not public. Inferred: the two cosines, the held-out images, `augment`
+    and `balanced`, of which the paper says nothing, AdamW's weight decay of
+    0.01, and training without `weights`, where no encoder may stand still.
 
     Raises FusionError for values that can't be trained.
     """
@@ -73,6 +75,7 @@ class SegmenterSpec(AnySpec):
     thawed_lr: float = 3e-5
     patience: int | None = None
     augment: bool = False
+    balanced: bool = False
 
     def __post_init__(self):
         object.__setattr__(self, "size", tuple(self.size))

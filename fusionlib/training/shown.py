@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from fusionlib import folders, images
 from fusionlib.data import Pair, PairSet
 from fusionlib.inference import fuse_in_colour, to_levels
-from fusionlib.training.labelled_source import LabelledSource
+from fusionlib.training.labelled_source import MIXES, LabelledSource
 from fusionlib.training.store import Run, finished_run
 
 # Raise it when a protocol or a model changes its values.
@@ -45,7 +45,7 @@ def shown(
         return lambda pair: pair.ir
     if source.images == "vi":
         return lambda pair: pair.vi_rgb
-    if source.images == "mean":
+    if source.images in ("mean", MIXES):
         return lambda pair: to_levels((pair.ir + pair.vi_rgb)[None] / 2)[0]
     files = folders.match({"": source.images}, pairs, progress=False).files[""]
     return lambda pair: images.read_colour(files[pair.name])

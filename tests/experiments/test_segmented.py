@@ -70,7 +70,7 @@ def test_each_segmenter_begins_with_the_first_one(how, specs):
         assert spec.weights == how.first.key
         assert spec.source.names == how.learnt.names
     assert specs["fused", 0, 0].source.images == tiny(steps=1).key
-    assert how.first.source.images == "mean"
+    assert how.first.source.images == "mixes"
     assert how.first.weights is None
 
 

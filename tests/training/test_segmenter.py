@@ -21,11 +21,21 @@ from fusionlib.data import open_pairs
 from fusionlib.errors import FusionError
 from fusionlib.evaluation import evaluate
 from fusionlib.fusing_model import choose_model
+from fusionlib.images import rgb_to_ycbcr
 from fusionlib.inference import fuse
 from fusionlib.models import create_model
 from fusionlib.models.segmentation import segformer
 from fusionlib.pairing import Draw
-from fusionlib.training import loop, open_run, plan, shown, submit, train_stack
+from fusionlib.training import (
+    loop,
+    open_run,
+    plan,
+    scaled,
+    shown,
+    submit,
+    train_stack,
+)
+from fusionlib.training.augmenting import mixed
 from fusionlib.training.labelled_images import LabelledImages, load_labelled
 from fusionlib.training.patience import Patience
 from fusionlib.training.segmenter import SegmenterTraining
@@ -167,6 +177,54 @@ def test_at_their_own_size_nothing_changes():
         assert torch.equal(base.labels[place].long(), pair.labels)
 
 
+def test_mixes_keep_both_sources_and_are_scored_by_their_mean():
+    spec = tiny_segmenter("mixes", size=(64, 96))
+    base = load_labelled(spec, None, "cpu", True)
+    assert base.images.shape == (6, 4, 64, 96)
+    pair = LABELLED[2]
+    assert torch.equal(base.images[2].float() / 255, torch.cat((pair.ir, pair.vi_rgb)))
+    scored = shown(spec.source, LABELLED)(pair)
+    assert torch.equal(scored, shown(tiny_segmenter("mean").source, LABELLED)(pair))
+
+
+def test_a_mix_is_between_its_sources_or_the_brighter_one_and_never_more_colourful():
+    torch.manual_seed(0)
+    pair = LABELLED[1]
+    both = torch.cat((pair.ir, pair.vi_rgb)).expand(64, -1, -1, -1)
+    made = mixed(both)
+    assert made.shape == (64, 3, 64, 96)
+    ir, vi = pair.ir, pair.vi_rgb
+    grey = rgb_to_ycbcr(made)[:, 0]
+    of_vi = rgb_to_ycbcr(vi)[0]
+    brighter = rgb_to_ycbcr(torch.maximum(ir, vi))[0]
+    least, most = torch.minimum(ir[0], of_vi), torch.maximum(ir[0], of_vi)
+    weighted = ((grey >= least - 1e-5) & (grey <= most + 1e-5)).all((1, 2))
+    largest = ((grey - brighter).abs() < 1e-5).all((1, 2))
+    assert (weighted | largest).all()
+    assert 0.1 < largest.float().mean() < 0.4
+    spread = made.amax(1) - made.amin(1)
+    assert (spread <= (vi.amax(0) - vi.amin(0)).clamp_min(0) + most.sub(least) + 1e-5).all()
+    # Each is another one.
+    assert len({image.sum().item() for image in made}) == 64
+
+
+def test_mixes_train_and_are_held_out_by_their_mean(monkeypatch):
+    seen, loss_of = [], SegmenterTraining.loss_of
+
+    def watched(self, images, labels):
+        seen.append((images, self.model.training))
+        return loss_of(self, images, labels)
+
+    monkeypatch.setattr(SegmenterTraining, "loss_of", watched)
+    run = go(tiny_segmenter("mixes", TEN, batch=3, steps=3, patience=2))
+    assert run.finished
+    assert {images.shape[1] for images, _ in seen} == {3}
+    (held,) = [images for images, training in seen if not training]
+    pair = TEN[9]
+    mean = scaled((pair.ir + pair.vi_rgb) / 2, (32, 48))
+    torch.testing.assert_close(held[0], mean, atol=1.01 / 255, rtol=0)
+
+
 def test_other_images_than_the_specs_are_refused():
     spec = tiny_segmenter()
     other = dataclasses.replace(spec.source, fingerprint="0" * 16)
@@ -212,6 +270,22 @@ def test_it_is_adamw_on_the_cross_entropy_of_all_pixels():
     np.testing.assert_allclose(history["total"], totals, rtol=1e-4)
     assert run.steps == [5]
     assert run.provenance["steps"] == 5
+
+
+def test_rare_classes_can_count_more():
+    spec = tiny_segmenter(balanced=True)
+    one = training(spec)
+    labels = one.base.labels.long()
+    shares = torch.stack([(labels == k).float().mean() for k in range(9)])
+    torch.testing.assert_close(one.class_weights, 1 / torch.log(1.02 + shares))
+    assert training(tiny_segmenter()).class_weights is None
+    logits = torch.randn(2, 9, 32, 48)
+    one.model.forward = lambda images: logits
+    found = one.loss_of(torch.zeros(2, 3, 32, 48), labels[:2])
+    chance = logits.log_softmax(1).gather(1, labels[:2, None])[:, 0]
+    weights = one.class_weights[labels[:2]]
+    torch.testing.assert_close(found, -(weights * chance).sum() / weights.sum())
+    assert spec.key != tiny_segmenter().key
 
 
 def test_the_loss_falls():

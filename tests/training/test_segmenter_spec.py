@@ -122,7 +122,7 @@ def test_what_cannot_be_trained_is_refused(values, message):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"images": "fused"}, "'ir', 'vi', 'mean', the key of a run or a folder, not 'fused'"),
+        ({"images": "fused"}, "'ir', 'vi', 'mean', 'mixes', the key of a run or a folder, not 'fused'"),
         ({"images": "vi", "protocol": "released"}, "leave them out for 'vi'"),
         ({"images": "ir", "step": 20}, "leave them out for 'ir'"),
         ({"protocol": "best"}, "no protocol 'best'"),
