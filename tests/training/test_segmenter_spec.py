@@ -23,7 +23,7 @@ SOURCES = {
 OTHERS = {
     "size": (480, 640), "encoder": "b0", "epochs": 21, "batch": 1, "lr": 1e-3, "seed": 1,
     "precision": "bfloat16", "shards": 2, "weights": "b3.safetensors",
-    "augment": True,
+    "augment": True, "balanced": True,
 }  # fmt: skip
 BEGUN = {"frozen": 0.5, "thawed_lr": 1e-5}  # fields of a training that begins with weights
 LONG = dataclasses.replace(
@@ -122,7 +122,10 @@ def test_what_cannot_be_trained_is_refused(values, message):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"images": "fused"}, "'ir', 'vi', 'mean', 'mixes', the key of a run or a folder, not 'fused'"),
+        (
+            {"images": "fused"},
+            "'ir', 'vi', 'mean', 'mixes', the key of a run or a folder, not 'fused'",
+        ),
         ({"images": "vi", "protocol": "released"}, "leave them out for 'vi'"),
         ({"images": "ir", "step": 20}, "leave them out for 'ir'"),
         ({"protocol": "best"}, "no protocol 'best'"),
