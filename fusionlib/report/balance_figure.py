@@ -85,7 +85,7 @@ def pull_panels(courses: pd.DataFrame, pulled: pd.DataFrame, caption: str) -> Fi
     middle.axvline(0, color="0.4", lw=0.8)
     middle.axvline(cosines.mean(), color="C3", lw=1, ls="--")
     middle.set(title="cosine of every step, Eq. 9", xlabel="conflict < 0 < no conflict")
-    middle.set(xlim=(-1, 1), ylabel="steps")
+    middle.set(xlim=(-1, 1), xticks=(-1, -0.5, 0, 0.5, 1), ylabel="steps")
     _draw_pull(right, cosines)
     sns.despine(figure)
     set_caption(figure, caption)

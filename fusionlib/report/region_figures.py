@@ -8,6 +8,7 @@ import pandas as pd
 import seaborn as sns
 import torch
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 from fusionlib.models.region_attention import Routing
@@ -122,6 +123,7 @@ def allocation(courses: pd.DataFrame, load_epochs: int, caption: str) -> Figure:
         axis.set_xlim(shares.index.min(), max(shares.index.max(), load_epochs + 1))
         if row == len(modes) - 1:
             axis.set_xlabel("epoch")
+            axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         if column == 0:
             axis.set_ylabel("share of tokens")
     set_caption(figure, f"black: the load loss ends; dotted: equal shares; {caption}")
