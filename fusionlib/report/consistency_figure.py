@@ -60,7 +60,8 @@ def consistency_panels(fused: Tensor, a: Tensor, b: Tensor, caption: str) -> Fig
     for axis, (title, (image, look)) in zip(axes.flat, views.items(), strict=True):
         drawn = axis.imshow(image, **look)
         axis.set_title(title, fontsize="small", pad=3)
-        axis.set_axis_off()
+        axis.set(xticks=[], yticks=[])
+        axis.spines[:].set(lw=0.5, color="0.6")  # or a white panel would not be seen
         if look == confidence:
             figure.colorbar(drawn, ax=axis, location="bottom", shrink=0.7)
     set_caption(figure, caption)
