@@ -15,6 +15,8 @@ from fusionlib.training.adversarial import AdversarialTraining
 from fusionlib.training.loop import Training
 from tests.training.small import go, tiny
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 TERMS = ["intensity", "gradient", "ssim", "total", "adversarial"]
 CRITICS = ["saliency_critic", "detail_critic"]
 
@@ -29,20 +31,6 @@ def training(spec):
 
 def weights(network):
     return torch.cat([value.detach().flatten().clone() for value in network.parameters()])
-
-
-@pytest.fixture(autouse=True)
-def store(tmp_path, monkeypatch):
-    monkeypatch.setenv("FUSIONLIB_STORE", str(tmp_path))
-    return tmp_path
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def test_history_holds_the_critics():

@@ -2,13 +2,14 @@
 lie alike, whatever a recipe does with gradients."""
 
 import pytest
-import torch
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from fusionlib.losses import CDDFuseLoss, MMDRFuseLoss, RegionFuseLoss, SeAFusionLoss, SSVIFLoss
 from fusionlib.training import train_stack
 from fusionlib.training.consistency import Consistency
 from tests.training.small import go, tiny, tiny_segmenter
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 TOGETHER = Consistency(classes=3, segmenter="b0", width=4, two_stages=False)
 REGIONS = {"width": 4, "heads": 1, "decoder_blocks": 1, "hidden": 8, "region": 8}
@@ -35,20 +36,6 @@ SPECS = {
     },
     "segmenter": tiny_segmenter,
 }
-
-
-@pytest.fixture(autouse=True)
-def store(tmp_path, monkeypatch):
-    monkeypatch.setenv("FUSIONLIB_STORE", str(tmp_path))
-    return tmp_path
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture

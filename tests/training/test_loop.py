@@ -17,21 +17,9 @@ from fusionlib.training import diverging, loop, open_run
 from fusionlib.training.loop import Training
 from tests.training.small import go, tiny
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 COLUMNS = ["step", "epoch", "intensity", "gradient", "ssim", "total"]
-
-
-@pytest.fixture(autouse=True)
-def store(tmp_path, monkeypatch):
-    monkeypatch.setenv("FUSIONLIB_STORE", str(tmp_path))
-    return tmp_path
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def names(run):

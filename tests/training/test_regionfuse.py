@@ -15,12 +15,6 @@ from tests.training.small import go, tiny
 OPTIONS = {"width": 4, "region": 8, "hidden": 4, "heads": 1, "decoder_blocks": 1, "experts": 3}
 
 
-@pytest.fixture(autouse=True)
-def store(tmp_path, monkeypatch):
-    monkeypatch.setenv("FUSIONLIB_STORE", str(tmp_path))
-    return tmp_path
-
-
 def spec(**values):
     loss = values.pop("loss", RegionFuseLoss(load_epochs=1))
     options = {**OPTIONS, **values.pop("options", {})}

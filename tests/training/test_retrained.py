@@ -31,25 +31,17 @@ from fusionlib.training.team import Team
 from fusionlib.training.tgfuse import FreshAdam, TGFuseTraining
 from tests.training.small import go, tiny
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 NAMES = ("cddfuse", "mmdrfuse", "mmdrfuse-teacher", "tgfuse")
 
 
 @pytest.fixture(autouse=True)
-def store(tmp_path, monkeypatch):
-    monkeypatch.setenv("FUSIONLIB_STORE", str(tmp_path))
-    # Its 137 million weights, and a pair padded to 128, say nothing more than a narrow one does.
+def narrow_tgfuse(monkeypatch):
+    """137 million weights, and a pair padded to 128, say nothing more than a narrow one does."""
     narrow = partial(TGFuse, width=4, spectral=8, spatial=8)
     narrow.heavy = True
     monkeypatch.setitem(MODELS, "tgfuse", narrow)
-    return tmp_path
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def spec_of(model, **values):

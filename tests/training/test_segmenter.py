@@ -43,22 +43,10 @@ from fusionlib.training.store import Run
 from fusionlib.training.submitting import _stacks
 from tests.training.small import LABELLED, go, tiny, tiny_segmenter
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 TEN = open_pairs("scenes", "test", names=[f"{i:04d}{'DN'[i % 2]}" for i in range(10)],
                  size=(64, 96))  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def store(tmp_path, monkeypatch):
-    monkeypatch.setenv("FUSIONLIB_STORE", str(tmp_path / "store"))
-    return tmp_path / "store"
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def training(spec):

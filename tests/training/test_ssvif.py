@@ -21,23 +21,11 @@ from fusionlib.training.recipes import recipe_of
 from fusionlib.training.ssvif import CSC, WEIGHED, SSVIFTraining, flipped, split
 from tests.training.small import go
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 PAIRS = open_pairs("scenes", "train", names=["0001N", "0002D"], size=(64, 96))
 SMALL = Consistency(classes=3, segmenter="b0", width=4, flips=False)
 WEIGHTINGS = ("gdwa", "fixed", "ucw", "dwa", "segmif")
-
-
-@pytest.fixture(autouse=True)
-def store(tmp_path, monkeypatch):
-    monkeypatch.setenv("FUSIONLIB_STORE", str(tmp_path))
-    return tmp_path
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def spec_of(consistency=SMALL, **values):

@@ -12,11 +12,6 @@ from fusionlib.training.stacked import Stack, check_stackable
 from tests.training.small import tiny
 
 
-@pytest.fixture(autouse=True)
-def store(tmp_path, monkeypatch):
-    monkeypatch.setenv("FUSIONLIB_STORE", str(tmp_path))
-
-
 def training(spec):
     return PlainTraining(open_run(spec), load_base(spec.ir, spec.vi), "cpu")
 

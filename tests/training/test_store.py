@@ -21,12 +21,6 @@ IR, VI = (PatchSource(side, "scenes", "train", ("0000D",), "0" * 16) for side in
 SPEC = Spec("bsp-cnn", IR, VI, relation="strict", pairs=8, steps=4)
 
 
-@pytest.fixture(autouse=True)
-def store(tmp_path, monkeypatch):
-    monkeypatch.setenv("FUSIONLIB_STORE", str(tmp_path / "store"))
-    return tmp_path / "store"
-
-
 @contextmanager
 def files_at_most(size):
     """Let the system refuse to write more than `size` bytes to a file."""
