@@ -69,7 +69,7 @@ class Segmented:
             precision=how.precision,
             patience=how.patience,
             augment=how.augment,
-            balanced=how.balanced,
+            balance=how.balance,
         )
 
     def specs(self, rows: Sequence[Row]) -> dict[tuple[str, int, int], SegmenterSpec]:
@@ -102,7 +102,7 @@ class Segmented:
             f"SegFormer-{how.encoder.upper()} at {height}x{width}, {_told(how.first)} on random"
             f" mixes of both sources, then {_told(how.length)} on each row's images, of {how.batch}"
             f"{', augmented' if how.augment else ''}"
-            f"{', rare classes weighted' if how.balanced else ''};"
+            f"{', rare classes weighted' if how.balance else ''};"
             f" {len(self.learnt)} images to learn from, {len(self.scored)} to score"
         )
 
@@ -130,7 +130,7 @@ def segmented(sizes: Segmenters, data: str | Path | None = None) -> Segmented:
         precision=sizes.precision,
         patience=sizes.patience,
         augment=sizes.augment,
-        balanced=sizes.balanced,
+        balance=sizes.first_balance,
     )
     return Segmented(learnt, scored, sizes, first)
 

@@ -23,13 +23,13 @@ class Segmenters:
         size: (height, width) that a segmenter sees.
         encoder: SegFormer's size.
         batch: images a step.
-        first, first_lr: length of the training on mixes, as a spec takes it,
-            and its learning rate.
-        length, lr, frozen: of a fine-tuning. An encoder that is barely
+        first, first_lr, first_balance: of the training on mixes: its length as
+            a spec takes it, its learning rate, and how much rare classes count
+            more. From drawn weights and few images a network calls all
+            unlabelled for long, unless they do.
+        length, lr, balance, frozen: of a fine-tuning. An encoder that is barely
             trained must not stand still.
-        precision, patience, augment, balanced: see `SegmenterSpec`. From
-            drawn weights and few images a network calls all unlabelled for
-            long, unless rare classes count more.
+        precision, patience, augment: see `SegmenterSpec`.
         models: fusion models whose images are segmented; others take too long.
     """
 
@@ -41,13 +41,14 @@ class Segmenters:
     batch: int
     first: dict[str, int]
     first_lr: float
+    first_balance: float
     length: dict[str, int]
     lr: float
+    balance: float
     frozen: float
     precision: str
     patience: int | None
     augment: bool
-    balanced: bool
     models: tuple[str, ...]
 
 
@@ -135,13 +136,14 @@ SSVIF = {
             batch=2,
             first={"steps": 4},
             first_lr=1e-3,
+            first_balance=1.0,
             length={"steps": 2},
             lr=3e-4,
+            balance=0.5,
             frozen=0.0,
             precision="float32",
             patience=None,
             augment=True,
-            balanced=True,
             models=("seafusion", "emma"),
         ),
     ),
@@ -176,13 +178,14 @@ SSVIF = {
             batch=4,
             first={"steps": 5000},
             first_lr=1e-3,
+            first_balance=1.0,
             length={"steps": 400},
             lr=3e-4,
+            balance=0.5,
             frozen=0.0,
             precision="bfloat16",
             patience=None,
             augment=True,
-            balanced=True,
             models=("seafusion", "emma"),
         ),
     ),
@@ -213,13 +216,14 @@ SSVIF = {
             batch=12,
             first={"epochs": 80},
             first_lr=5e-4,
+            first_balance=0.0,
             length={"epochs": 80},
             lr=5e-4,
+            balance=0.0,
             frozen=0.375,
             precision="float32",
             patience=10,
             augment=False,
-            balanced=False,
             models=("swinfusion", "seafusion", "emma"),
         ),
     ),

@@ -86,15 +86,16 @@ class SegmenterTraining(Training):
 
     @cached_property
     def class_weights(self) -> Tensor | None:
-        """Of each class in the loss (n,): 1 / ln(1.02 + its share of the pixels); None: all alike.
+        """Of each class in the loss (n,), (1 / ln(1.02 + its share of the pixels)) ** balance.
 
-        Source: Paszke et al., "ENet", 2016.
+        None where all count alike. Source: Paszke et al., "ENet", 2016, without
+        the power.
         """
-        if not self.spec.balanced:
+        if not self.spec.balance:
             return None
         learnt = self.base.labels[: self.spec.trained]
         counts = torch.bincount(learnt.flatten(), minlength=len(self.spec.classes))
-        return 1 / torch.log(1.02 + counts / counts.sum())
+        return torch.log(1.02 + counts / counts.sum()) ** -self.spec.balance
 
     def rate(self) -> float:
         """The learning rate of this step."""

@@ -46,13 +46,13 @@ class SegmenterSpec(AnySpec):
             less for so many epochs the training ends. It keeps the weights
             of the best epoch. None takes all images and all steps.
         augment: change images at random, see `augmented`.
-        balanced: weigh each class in the cross entropy by how rare it is, see
-            `class_weights`.
+        balance: how much rare classes count more in the cross entropy, see
+            `class_weights`: 0 not at all, 1 as in ENet.
 
     Source: SSVIF, appendix A-B: 80 epochs of 12 images, 30 of them frozen,
     5e-4 and 3e-5, patience 10, SegFormer-B3 with SegMiF's weights, which
     are not public. Inferred: the two cosines, the held-out images, `augment`
-    and `balanced`, of which the paper says nothing, AdamW's weight decay of
+    and `balance`, of which the paper says nothing, AdamW's weight decay of
     0.01, and training without `weights`, where no encoder may stand still.
 
     Raises FusionError for values that can't be trained.
@@ -75,7 +75,7 @@ class SegmenterSpec(AnySpec):
     thawed_lr: float = 3e-5
     patience: int | None = None
     augment: bool = False
-    balanced: bool = False
+    balance: float = 0.0
 
     def __post_init__(self):
         object.__setattr__(self, "size", tuple(self.size))
@@ -94,6 +94,8 @@ class SegmenterSpec(AnySpec):
             )
         if not 0 <= self.frozen < 1:
             raise FusionError(f"frozen is a share below 1, not {self.frozen!r}.")
+        if not 0 <= self.balance <= 1:
+            raise FusionError(f"balance goes from 0 to 1, not {self.balance!r}.")
         if self.patience is not None and (self.patience < 1 or not self.held_out):
             raise FusionError(
                 f"patience is 1 or more epochs, over {HELD_OUT} images or more, not"

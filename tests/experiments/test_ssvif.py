@@ -138,7 +138,7 @@ def test_sizes_follow_the_paper_where_it_says_them(name):
         assert (sizes.lr, sizes.segmenter, sizes.model) == (1e-4, "b3", "swinfusion")
         how = sizes.segmenters
         assert (how.encoder, how.batch, how.lr, how.patience) == ("b3", 12, 5e-4, 10)
-        assert (how.frozen, how.balanced) == (30 / 80, False)
+        assert (how.frozen, how.first_balance, how.balance) == (30 / 80, 0, 0)
 
 
 @pytest.mark.parametrize(

@@ -260,12 +260,13 @@ def test_it_is_adamw_on_the_cross_entropy_of_all_pixels():
     assert run.provenance["steps"] == 5
 
 
-def test_rare_classes_can_count_more():
-    spec = tiny_segmenter(balanced=True)
+@pytest.mark.parametrize("balance", [0.5, 1.0])
+def test_rare_classes_can_count_more(balance):
+    spec = tiny_segmenter(balance=balance)
     one = training(spec)
     labels = one.base.labels.long()
     shares = torch.stack([(labels == k).float().mean() for k in range(9)])
-    torch.testing.assert_close(one.class_weights, 1 / torch.log(1.02 + shares))
+    torch.testing.assert_close(one.class_weights, (1 / torch.log(1.02 + shares)) ** balance)
     assert training(tiny_segmenter()).class_weights is None
     logits = torch.randn(2, 9, 32, 48)
     one.model.forward = lambda images: logits

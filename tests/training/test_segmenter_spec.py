@@ -23,7 +23,7 @@ SOURCES = {
 OTHERS = {
     "size": (480, 640), "encoder": "b0", "epochs": 21, "batch": 1, "lr": 1e-3, "seed": 1,
     "precision": "bfloat16", "shards": 2, "weights": "b3.safetensors",
-    "augment": True, "balanced": True,
+    "augment": True, "balance": 0.5,
 }  # fmt: skip
 BEGUN = {"frozen": 0.5, "thawed_lr": 1e-5}  # fields of a training that begins with weights
 LONG = dataclasses.replace(
@@ -110,6 +110,7 @@ def test_lengths():
         ({"frozen": 0.5}, "frozen and thawed_lr are for an encoder with weights"),
         ({"thawed_lr": 1e-5}, "frozen and thawed_lr are for an encoder with weights"),
         ({"weights": "b3.safetensors", "frozen": 1.0}, "frozen is a share below 1, not 1.0"),
+        ({"balance": 1.5}, "balance goes from 0 to 1, not 1.5"),
         ({"patience": 10}, "over 10 images or more, not 10 over 2"),
         ({"patience": 0}, "patience is 1 or more epochs"),
     ],
