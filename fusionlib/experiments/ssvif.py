@@ -162,7 +162,10 @@ def length(rows: list[Row]) -> str:
 
 
 def beside(model: str) -> str:
-    """What Tables I and II lay beside each other, for captions. model: the one trained here."""
+    """What Tables I and II lay beside each other, for captions.
+
+    model: the one that is trained here.
+    """
     labels = ", which had labels in the paper" if model == "seafusion" else ""
     ours = TITLES[model]
     return f"SSVIF: of SwinFusion in the paper, of {ours} here; own training: of {ours}{labels}"

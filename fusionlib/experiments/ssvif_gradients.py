@@ -47,7 +47,7 @@ def shares(courses: pd.DataFrame) -> pd.DataFrame:
 
 
 def as_rows(pulled: pd.DataFrame) -> pd.DataFrame:
-    """What `pulls` returned, as `judge` takes it: a part of stage II stands for an image.
+    """What `pulls` returned, as `judge` takes it: a part stands for an image.
 
     Beside the rows stands one of zeros, with which a claim compares them.
     """

@@ -61,7 +61,7 @@ def balance_curves(courses: pd.DataFrame, caption: str) -> Figure:
 
 
 def pull_panels(courses: pd.DataFrame, pulled: pd.DataFrame, caption: str) -> Figure:
-    """The projection coefficient over stage II, the cosines of all steps, and the mean angle.
+    """The projection over stage II, the cosines of all steps, the mean angle.
 
     Args:
         courses: every step, with its stage and cosine.

@@ -40,14 +40,14 @@ def augmented(images: Tensor, labels: Tensor, least: float = LEAST) -> tuple[Ten
 
 
 def mixed(both: Tensor) -> Tensor:
-    """A random way to make one image of each pair, so that a network knows no fusion best.
+    """One image of each pair, made in a random way: no fusion is known best.
 
-    both: (B, 4, H, W), infrared and visible image.
+    both: (B, 4, H, W) in [0, 1], infrared and visible image.
 
-    Returns (B, 3, H, W). Three of four images are w ir + (1 - w) vi, w drawn
+    Returns (B, 3, H, W) in [0, 1]. Three of four images are w ir + (1 - w) vi, w drawn
     evenly; the fourth is the brighter of both, pixel by pixel. Then colours are
     made paler by a factor drawn evenly from 0 to 1. From torch's generator of
-    the CPU.
+    the CPU. Source: none; the paper's segmenter is not public.
     """
     ir, vi = both[:, :1], both[:, 1:]
     weight, brighter, colour = torch.rand(3, len(both), 1, 1, 1).to(both.device)
@@ -57,5 +57,5 @@ def mixed(both: Tensor) -> Tensor:
 
 
 def averaged(both: Tensor) -> Tensor:
-    """The mean (B, 3, H, W) of both images (B, 4, H, W), where nothing is to be drawn."""
+    """The mean (B, 3, H, W) of both images (B, 4, H, W): no draw."""
     return (both[:, :1] + both[:, 1:]) / 2

@@ -86,8 +86,9 @@ def labelled_source(
 
     Args:
         images: "ir", "vi", "mean", "mixes", a fusion run or its key, or a
-            folder of fused images, which are found as `folders.match` does. The run must be
-            finished when the segmenter is planned, trained or scored.
+            folder of fused images, which are found as `folders.match` does. The
+            run must be finished when the segmenter is planned, trained or
+            scored.
         pairs: of a dataset with labels.
         protocol, step: of a run's images, as `evaluate` takes them.
 

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from fusionlib.losses.load_balancing import load_balancing
-from fusionlib.models.region_attention import Router, Routing
+from fusionlib.models.region_attention import Routing
 from fusionlib.training.loop import Training
 
 
@@ -56,10 +56,9 @@ class RegionFuseTraining(Training):
 
     def forget_routers(self) -> None:
         """Let Adam begin anew with the routers' weights."""
-        for module in self.model.modules():
-            if isinstance(module, Router):
-                for weight in module.parameters():
-                    self.optimiser.state.pop(weight, None)
+        for block in self.model.blocks:
+            for weight in block.attention.router.parameters():
+                self.optimiser.state.pop(weight, None)
 
 
 def shares_of(routing: Routing) -> Tensor:

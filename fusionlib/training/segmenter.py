@@ -86,7 +86,7 @@ class SegmenterTraining(Training):
 
     @cached_property
     def class_weights(self) -> Tensor | None:
-        """Of each class in the loss (n,), (1 / ln(1.02 + its share of the pixels)) ** balance.
+        """Of each class (n,), (1 / ln(1.02 + its share of pixels)) ** balance.
 
         None where all count alike. Source: Paszke et al., "ENet", 2016, without
         the power.

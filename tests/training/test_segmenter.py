@@ -26,15 +26,7 @@ from fusionlib.inference import fuse
 from fusionlib.models import create_model
 from fusionlib.models.segmentation import segformer
 from fusionlib.pairing import Draw
-from fusionlib.training import (
-    loop,
-    open_run,
-    plan,
-    scaled,
-    shown,
-    submit,
-    train_stack,
-)
+from fusionlib.training import loop, open_run, plan, scaled, shown, submit, train_stack
 from fusionlib.training.augmenting import mixed
 from fusionlib.training.labelled_images import LabelledImages, load_labelled
 from fusionlib.training.patience import Patience
