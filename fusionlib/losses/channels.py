@@ -6,7 +6,7 @@ from fusionlib.errors import FusionError
 from fusionlib.images import rgb_to_ycbcr
 
 
-def check_channels(fused: Tensor, ir: Tensor, vi: Tensor) -> None:
+def check_comparable(fused: Tensor, ir: Tensor, vi: Tensor) -> None:
     """See that a loss can compare the three; a FusionError names what does not fit.
 
     fused: (B, C, H, W), C is 1 or 3; vi of the same shape; ir of the same

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from fusionlib.errors import FusionError
 from fusionlib.losses.cddfuse import strongest
-from fusionlib.losses.channels import check_channels
+from fusionlib.losses.channels import check_comparable
 from fusionlib.losses.factors import check_factors
 
 
@@ -50,7 +50,7 @@ class RegionFuseLoss:
             raise FusionError(f"load_epochs is 0 or more, not {self.load_epochs}.")
 
     def __call__(self, fused: Tensor, ir: Tensor, vi: Tensor) -> dict[str, Tensor]:
-        check_channels(fused, ir, vi)
+        check_comparable(fused, ir, vi)
         fused, ir, vi = fused.float(), ir.float(), vi.float()
         terms = {
             "intensity": (fused - torch.maximum(ir, vi)).abs().mean(),

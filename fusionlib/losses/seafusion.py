@@ -7,7 +7,7 @@ from torch import Tensor
 
 from fusionlib.errors import FusionError
 from fusionlib.losses.cddfuse import strongest
-from fusionlib.losses.channels import check_channels, luminance
+from fusionlib.losses.channels import check_comparable, luminance
 from fusionlib.losses.factors import check_factors
 
 
@@ -44,7 +44,7 @@ class SeAFusionLoss:
             raise FusionError("Every factor of the loss is 0: give at least one term a factor.")
 
     def __call__(self, fused: Tensor, ir: Tensor, vi: Tensor) -> dict[str, Tensor]:
-        check_channels(fused, ir, vi)
+        check_comparable(fused, ir, vi)
         fused, ir, vi = (luminance(image.float()) for image in (fused, ir, vi))
         terms = {
             "intensity": (fused - torch.maximum(ir, vi)).abs().mean(),

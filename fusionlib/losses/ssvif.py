@@ -13,7 +13,7 @@ from fusionlib.errors import FusionError
 from fusionlib.images import rgb_to_ycbcr
 from fusionlib.losses.bsp import ssim_map
 from fusionlib.losses.cddfuse import strongest
-from fusionlib.losses.channels import check_channels
+from fusionlib.losses.channels import check_comparable
 from fusionlib.losses.factors import check_factors
 
 
@@ -55,7 +55,7 @@ class SSVIFLoss:
             raise FusionError("Every factor of the loss is 0: give at least one term a factor.")
 
     def __call__(self, fused: Tensor, ir: Tensor, vi: Tensor) -> dict[str, Tensor]:
-        check_channels(fused, ir, vi)
+        check_comparable(fused, ir, vi)
         fused, ir, vi = fused.float(), ir.float(), vi.float()
         # The four terms of section III-D
         terms = {
