@@ -41,21 +41,21 @@ TABLES = {
         "panels.png": "An MSRS night scene through five settings of the loss",
     }),
     f"{SSVIF}/table1_segmentation": ("SSVIF, Table I and Figure 3, segmentation of fused images", {
-        "segments.png": "Labels of an MSRS scene, and what segmenters find in its fused images",
+        "segments.webp": "Labels of an MSRS scene, and what segmenters find in its fused images",
     }),
     f"{SSVIF}/table2_fusion": ("SSVIF, Table II and Figure 4, fusion metrics", {
-        "panels.png": "An MSRS night scene in colour, by own training and by SSVIF",
+        "panels.webp": "An MSRS night scene in colour, by own training and by SSVIF",
     }),
     f"{SSVIF}/table3_ablations": ("SSVIF, Table III, what each part adds", {
         "balance.png": "Weight of the consistency loss, both losses and agreement over the steps",
-        "panels.png": "An MSRS night scene through all configurations",
+        "panels.webp": "An MSRS night scene through all configurations",
     }),
     f"{SSVIF}/table6_classes": ("SSVIF, Table VI, number of classes", {}),
     f"{SSVIF}/table7_colour_weight": ("SSVIF, Table VII, weight of the colour term", {
-        "panels.png": "An MSRS night scene with three weights of the colour term",
+        "panels.webp": "An MSRS night scene with three weights of the colour term",
     }),
     f"{SSVIF}/table8_channels": ("SSVIF, Table VIII, grey or colour", {
-        "panels.png": "An MSRS night scene, fused grey and in colour",
+        "panels.webp": "An MSRS night scene, fused grey and in colour",
     }),
     f"{REGIONFUSE}/table1_region_size": ("RegionFuse, Table 1, size of a region", {}),
     f"{REGIONFUSE}/fig4_fig5_experts": ("RegionFuse, Figures 4 and 5, experts", {
@@ -64,7 +64,7 @@ TABLES = {
     f"{REGIONFUSE}/table2_table3_loss_weights": ("RegionFuse, Tables 2 and 3, loss weights", {}),
     f"{REGIONFUSE}/table5_xrestormer_in_piafusion": (
         "RegionFuse, Table 5 and Figure 6, X-Restormer in PIAFusion", {
-            "panels.png": "An MSRS night scene by PIAFusion, with X-Restormer, and RegionFuse",
+            "panels.webp": "An MSRS night scene by PIAFusion, with X-Restormer, and RegionFuse",
         },
     ),
 }  # fmt: skip

@@ -107,7 +107,7 @@ def collect(notebook: Notebook, root: Path) -> list[Result]:
         folder = root / notebook.name / profile
         declared = [folder / name for name in notebook.results]
         pictures = [*declared, *sorted(folder.glob("*.*"))]
-        pictures = [p for p in dict.fromkeys(pictures) if p.suffix in (".png", ".gif")]
+        pictures = [p for p in dict.fromkeys(pictures) if p.suffix in (".png", ".webp", ".gif")]
         result = Result(
             notebook,
             profile,

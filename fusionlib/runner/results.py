@@ -62,7 +62,7 @@ def _content(path: Path, parameters: dict[str, Any], may_be_empty: tuple[str, ..
         return _json(path)
     if path.name.endswith((".csv", ".csv.gz")):
         return _table(path, may_be_empty)
-    if path.suffix == ".png":
+    if path.suffix in (".png", ".webp"):
         return _picture(path)
     return []
 

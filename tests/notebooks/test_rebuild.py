@@ -65,5 +65,6 @@ def test_tables_are_the_committed_ones(rebuilt, name):
 def test_every_picture_is_there_again(rebuilt, name):
     committed = CHECKOUT / "results" / name / "quick"
     again = rebuilt / "results" / name / "quick"
-    for picture in [*committed.glob("*.png"), *committed.glob("*.gif")]:
+    pictures = [path for kind in ("png", "webp", "gif") for path in committed.glob(f"*.{kind}")]
+    for picture in pictures:
         assert (again / picture.name).stat().st_size > 0.5 * picture.stat().st_size

@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from IPython.core.formatters import DisplayFormatter
-from PIL import Image
+from PIL import ExifTags, Image
 
 from fusionlib.report.alt_text import LONGEST, alt_text
 from fusionlib.report.style import save_figure, set_caption
@@ -41,6 +41,10 @@ def test_it_reaches_the_file_and_jupyter(figure, tmp_path):
     shown = save_figure(figure, tmp_path / "figure.png")
     with Image.open(tmp_path / "figure.png") as picture:
         assert picture.text["Description"] == alt_text(figure)
+    save_figure(figure, tmp_path / "figure.webp")
+    with Image.open(tmp_path / "figure.webp") as picture:
+        assert picture.format == "WEBP"
+        assert picture.getexif()[ExifTags.Base.ImageDescription] == alt_text(figure)
     data, metadata = DisplayFormatter().format(shown)
     assert data["image/png"].startswith("iVBOR")
     assert metadata["image/png"]["alt"] == data["text/plain"] == alt_text(figure)

@@ -82,6 +82,13 @@ def test_points_labels_each_test_set_with_its_own_rows(comparison):
     assert [label.get_text() for label in second.get_yticklabels()] == ["UPTP 150"]
 
 
+def test_points_keeps_a_row_at_its_height_where_another_lacks_the_metric(comparison):
+    lacks = comparison[(comparison["mode"] == "UPTP") | (comparison["metric"] == "EN")]
+    first, last = (report.points(lacks).axes[place] for place in (0, 2))  # MSRS: EN, VIF
+    assert [label.get_text() for label in first.get_yticklabels()] == ["SPTP 150", "UPTP 150"]
+    assert [float(c.lines[0].get_ydata()[0]) for c in last.containers] == [1.0]
+
+
 @pytest.fixture
 def losses():
     rows = [
