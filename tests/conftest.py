@@ -1,11 +1,16 @@
 """Fixtures shared by all tests: the optional roots, and a seed for each test."""
 
 import os
+import signal
 
 import pytest
 import torch
 
 from fusionlib import settings
+
+# A shell starts what it runs in the background deaf to Ctrl-C, which some tests press.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _root_or_skip(variable, find):

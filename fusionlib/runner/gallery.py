@@ -21,6 +21,7 @@ from fusionlib.runner.notebooks import PROFILES, Notebook, find
 from fusionlib.runner.page import document, write_page
 
 INDEX, PAGE, EXECUTED = "index.html", "notebook.html", "notebook.ipynb"
+PICTURES = (".png", ".webp", ".gif")
 _PAPERS = {
     "": "To begin with",
     "beyond_strict_pairing": "Beyond Strict Pairing",
@@ -107,7 +108,7 @@ def collect(notebook: Notebook, root: Path) -> list[Result]:
         folder = root / notebook.name / profile
         declared = [folder / name for name in notebook.results]
         pictures = [*declared, *sorted(folder.glob("*.*"))]
-        pictures = [p for p in dict.fromkeys(pictures) if p.suffix in (".png", ".webp", ".gif")]
+        pictures = [p for p in dict.fromkeys(pictures) if p.suffix in PICTURES]
         result = Result(
             notebook,
             profile,

@@ -140,7 +140,7 @@ def test_what_the_checkout_holds_is_listed(monkeypatch, tmp_path):
     assert all(path.exists() for path in page.targets())
     assert "Reproduce Table 1: how well three training paradigms generalise" in page.text
     assert page.path.stat().st_size < 150_000
-    measured = {path.parent for path in tmp_path.rglob("*.png")}
+    measured = {path.parent for path in tmp_path.rglob("*.*") if path.suffix in gallery.PICTURES}
     assert len(page.images) == len(measured)
 
 
