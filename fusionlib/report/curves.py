@@ -17,30 +17,29 @@ def points(comparison: pd.DataFrame, caption: str = "") -> Figure:
     """
     set_style()
     test_sets, metrics = (list(comparison[name].unique()) for name in ("test_set", "metric"))
-    longest = max(
-        len(of.drop_duplicates(["mode", "trainable"])) for _, of in comparison.groupby("test_set")
-    )
-    height = max(1.75, 0.2 * longest)
+    # A row stands at one height in all panels, though not all metrics have it.
+    places = {}
+    for row in comparison.itertuples():
+        known = places.setdefault(row.test_set, {})
+        known.setdefault(row_label(row.mode, row.trainable), len(known))
+    height = max(1.75, 0.2 * max(map(len, places.values())))
     size = (2.1 * len(metrics) + 1.4, height * len(test_sets) + 0.8)
     shape = (len(test_sets), len(metrics))
     figure, axes = plt.subplots(
         *shape, figsize=size, squeeze=False, sharey="row", layout="constrained"
     )
     for line, test_set in zip(axes, test_sets, strict=True):
-        of_set = comparison[comparison["test_set"] == test_set]
-        labels = [row_label(row.mode, row.trainable) for row in of_set.itertuples()]
-        # A row stands at one height in all panels, though not all metrics have it.
-        places = {label: place for place, label in enumerate(dict.fromkeys(labels))}
+        of_set, rows = comparison[comparison["test_set"] == test_set], places[test_set]
         for axis, metric in zip(line, metrics, strict=True):
             for row in of_set[of_set["metric"] == metric].itertuples():
-                place = places[row_label(row.mode, row.trainable)]
+                place = rows[row_label(row.mode, row.trainable)]
                 # A setting of the loss, for example, is no paradigm.
                 colour = PARADIGM_COLOURS.get(row.mode.split()[0], "C0")
                 axis.plot([row.paper, row.ours], [place] * 2, color="0.85", lw=2, zorder=1)
                 axis.plot(row.paper, place, "o", mfc="white", mec=colour, ms=6)
                 axis.errorbar(row.ours, place, xerr=2 * row.spread, fmt="o", color=colour, ms=6)
-            axis.set_yticks(range(len(places)), places)
-            axis.set_ylim(len(places) - 0.4, -0.6)
+            axis.set_yticks(range(len(rows)), rows)
+            axis.set_ylim(len(rows) - 0.4, -0.6)
             axis.locator_params(axis="x", nbins=4)
             axis.grid(axis="x", alpha=0.4)
         line[0].set_ylabel(test_set, fontweight="bold")

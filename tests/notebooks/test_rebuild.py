@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from fusionlib.runner.gallery import PICTURES
 from fusionlib.runner.reproduce import digest, reproduce
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -65,6 +66,5 @@ def test_tables_are_the_committed_ones(rebuilt, name):
 def test_every_picture_is_there_again(rebuilt, name):
     committed = CHECKOUT / "results" / name / "quick"
     again = rebuilt / "results" / name / "quick"
-    pictures = [path for kind in ("png", "webp", "gif") for path in committed.glob(f"*.{kind}")]
-    for picture in pictures:
+    for picture in (path for path in committed.iterdir() if path.suffix in PICTURES):
         assert (again / picture.name).stat().st_size > 0.5 * picture.stat().st_size
