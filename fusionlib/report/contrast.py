@@ -41,8 +41,8 @@ def contrast_panels(
         k: of `enhanced`.
         protocol: as `fusionlib.inference.fuse` takes it.
         caption: stands below the picture; it names the data set.
-        folder: gets fig3.png; where runs are missing, its table.csv and
-            fig3.png, made elsewhere, stand in for them.
+        folder: gets fig3.webp; where runs are missing, its table.csv and
+            fig3.webp, made elsewhere, stand in for them.
 
     Returns columns network, visible ("as it is" or "enhanced"), and over the
     pixels that are black in the enhanced image: correlation of fused and
@@ -52,7 +52,7 @@ def contrast_panels(
 
     Raises FusionError for a missing run without a picture.
     """
-    path = folder / "fig3.png"
+    path = folder / "fig3.webp"
     if missing := [name for name, run in networks.items() if not run.finished]:
         picture = stand_in(path, missing[0], [run.key for run in networks.values()])
         return pd.read_csv(folder / "table.csv"), picture

@@ -39,12 +39,13 @@ def grain(
         networks: runs by the name of their row.
         pairs: the test set.
         protocol: as `fusionlib.inference.fuse` takes it.
-        kept: a table of before, for runs that are not in the store.
+        kept: a table of before: what it has is not measured again.
     """
     before, parts = Kept(kept, protocol=protocol), []
     for mode, runs in networks.items():
         for run in runs:
-            rows = None if run.finished else before.scores(run.key, pairs)
+            # Nothing else keeps these numbers: the run store holds scores alone.
+            rows = before.scores(run.key, pairs)
             if rows is None:
                 model = run.model().eval()
                 values = [_one(model, pair, protocol) for pair in pairs]

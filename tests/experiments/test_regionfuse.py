@@ -7,6 +7,8 @@ from fusionlib import experiments
 from fusionlib.experiments import regionfuse, regionfuse_claims
 from fusionlib.experiments.claims import Claim
 from fusionlib.experiments.regionfuse_profiles import REGIONFUSE
+from fusionlib.models import create_model
+from fusionlib.models.cost import cost
 
 MAKERS = (regionfuse.region_sizes, regionfuse.experts, regionfuse.gradients, regionfuse.loads,
           regionfuse.encoders)  # fmt: skip
@@ -109,3 +111,22 @@ def test_efficiency_is_counted_as_the_paper_counts():
     assert found.loc[("cddfuse", "FLOPs (G)"), "ours"] == pytest.approx(547.74, abs=0.005)
     difference = found["ours"] / found["paper"] - 1
     assert difference.abs().max() < 0.01
+
+
+def test_attention_is_counted_and_timed_with_an_even_load():
+    from fusionlib.experiments import regionfuse_efficiency
+
+    found = regionfuse_efficiency.efficiency(1, 96, 96).pivot(
+        index="model", columns="metric", values="ours"
+    )
+    assert (found["Time (ms)"] > 0).all()
+    attention = found["with attention (G)"] - found["FLOPs (G)"]
+    assert abs(attention["piafusion"]) < 1e-3  # it has none
+    # Three rounds of 4 experts with half of 128 x 2 x 2 tokens each, of 48^2 numbers: scores
+    # and answers.
+    tokens, pixels = 512, 48**2
+    routed = 3 * 4 * 2 * (tokens / 2) ** 2 * pixels / 1e9
+    shapes = create_model("regionfuse", masks="drawn").to("meta")
+    dense = 3 * (1 + 4) * tokens**2 * pixels / 1e9  # scores once, four answers
+    others = cost(shapes, 96, 96).macs / 1e9 - found.loc["regionfuse", "FLOPs (G)"] - dense
+    assert attention["regionfuse"] - others == pytest.approx(routed, rel=0.05)

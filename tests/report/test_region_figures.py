@@ -1,5 +1,7 @@
 """Figures of regions, experts and gradients, and what is counted for them."""
 
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -85,6 +87,20 @@ def test_grain_has_a_row_an_image_and_run(tmp_path):
     assert table.columns.tolist() == ["test_set", "mode", "seed", "key", "image", "grain"]
     assert len(table) == 1
     assert table["grain"].item() > 0
+
+
+def test_grain_that_was_measured_is_not_measured_again(tmp_path, monkeypatch):
+    runs = {"one": [go(tiny(steps=1))]}
+    test = open_pairs("scenes", "test", names=["0001N"], size=(64, 96))
+    table = report.grain(runs, test, "plain", tmp_path / "grain.csv")
+    report.write_table(table, tmp_path / "grain.csv")
+    report.write_record(tmp_path, {"protocol": "plain"}, {"grain": 1}, [test], runs["one"])
+    # report.grain is the function; this is its module.
+    monkeypatch.setattr(sys.modules[report.grain.__module__], "fuse", None)
+    again = report.grain(runs, test, "plain", tmp_path / "grain.csv")
+    pd.testing.assert_frame_equal(again, table)
+    with pytest.raises(TypeError):  # another protocol is measured
+        report.grain(runs, test, "released", tmp_path / "grain.csv")
 
 
 def test_contrast_is_stretched_about_the_mean():
