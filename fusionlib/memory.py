@@ -1,4 +1,4 @@
-"""Memory that a training or a network frees and takes again, call after call."""
+"""Memory that a training, a network or a metric frees and takes again, call after call."""
 
 import ctypes
 import mmap

@@ -1,13 +1,10 @@
 """Several metrics of a batch at once, under a named convention."""
 
-import ctypes
-import platform
-from functools import cache
-
 import torch
 
 from fusionlib.errors import FusionError
 from fusionlib.images import grey_of
+from fusionlib.memory import keep_freed_memory
 from fusionlib.metrics.colour import delta_e
 from fusionlib.metrics.conventions import check_convention, choices
 from fusionlib.metrics.information import ce, en, mi, nmi
@@ -45,8 +42,7 @@ METRICS = {
 DIRECTION = {name: "lower" if name in ("CE", "MSE", "Qcv", "ΔE") else "higher" for name in METRICS}
 OF_COLOUR = frozenset({"ΔE"})
 
-# Pixels taken through all metrics at once. On a CPU the buffers of a larger share leave the caches
-# and go back to the system after every operation (see `_keep_memory`).
+# Pixels taken through all metrics at once. The buffers of a larger share leave a CPU's caches.
 _SHARE = {"cpu": 2**19}
 _SHARE_OF_OTHERS = 2**22  # of some 450 bytes a pixel
 _LEAST = 2**16  # pixels whose memory the joint histogram of an image takes, however small it is
@@ -94,7 +90,8 @@ def score(fused, ir, vi, metrics=("EN", "MI", "VIF", "Qabf", "SSIM"), convention
             raise FusionError(
                 f"{name} has shape {tuple(image.shape)}: ΔE compares colours, give (B, 3, H, W)."
             )
-    _keep_memory(fused.device.type)
+    if fused.device.type == "cpu":
+        keep_freed_memory()
     wanted = torch.is_grad_enabled() and any(x.requires_grad for x in (fused, ir, vi))
     with torch.inference_mode(not wanted):  # spares a thousand operations their bookkeeping
         parts = [_score(calls, *images) for images in _shares(fused, ir, vi)]
@@ -136,17 +133,3 @@ def _shares(*images):
     share = _SHARE.get(model.device.type, _SHARE_OF_OTHERS)
     count = max(1, share // max(_LEAST, model.shape[-2:].numel()))
     return zip(*(x.split(count) for x in images), strict=True)
-
-
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # as in glibc's malloc.h
-
-
-@cache
-def _keep_memory(device):
-    # glibc hands large buffers back to the system when they are freed, and waits for fresh pages
-    # when it needs them again: up to 14,000 pages a call, a quarter of the time. Told once, it
-    # keeps buffers up to 32 MiB, and up to 256 MiB in all, for reuse. Elsewhere nothing is done.
-    if device == "cpu" and platform.libc_ver()[0] == "glibc":
-        libc = ctypes.CDLL(None)
-        libc.mallopt(_M_MMAP_THRESHOLD, 32 * 2**20)
-        libc.mallopt(_M_TRIM_THRESHOLD, 256 * 2**20)
