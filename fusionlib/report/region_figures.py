@@ -32,30 +32,38 @@ def region_grid(image: Tensor, region: int, caption: str) -> Figure:
     return figure
 
 
-def expert_maps(image: Tensor, routing: Routing, rows: int, columns: int, caption: str) -> Figure:
+def expert_maps(
+    image: Tensor, routing: Routing, rows: int, columns: int, region: int, caption: str
+) -> Figure:
     """Which share of a region's channels goes to each expert, a panel an expert.
 
     Args:
         image: (1, H, W) in [0, 1], what was routed.
         routing: of one image.
-        rows, columns: regions.
+        rows, columns: regions; the last ones may reach beyond the image.
+        region: their side, in pixels.
         caption: stands below.
     """
     set_style()
     experts = routing.chosen.shape[-1]
     sent = routing.chosen[0].float().view(-1, rows, columns, experts).mean(0)
+    even = routing.chosen[0, 0].float().mean().item()  # K / E
+    reach = max((sent - even).abs().max().item(), 0.01)
+    height, width = image.shape[1:]
     figure, axes = plt.subplots(
-        1, experts + 1, figsize=(PANEL_INCHES * (experts + 1), 2.3), layout="constrained"
+        1, experts + 1, figsize=(PANEL_INCHES * (experts + 1), 1.9), layout="constrained"
     )
-    axes[0].imshow(image[0], cmap="gray", vmin=0, vmax=1)
+    axes[0].imshow(image[0], cmap="gray", vmin=0, vmax=1, extent=(0, width, height, 0))
     axes[0].set_title("image", fontsize="small")
+    extent, limits = (0, columns * region, rows * region, 0), (even - reach, even + reach)
     for expert, axis in enumerate(axes[1:]):
-        drawn = axis.imshow(sent[..., expert], cmap="viridis", vmin=0, vmax=1)
+        drawn = axis.imshow(sent[..., expert], cmap="PuOr", clim=limits, extent=extent)
         axis.set_title(f"expert {expert}", fontsize="small")
     for axis in axes:
+        axis.set(xlim=(0, width), ylim=(height, 0))
         axis.set_axis_off()
-    figure.colorbar(drawn, ax=axes[1:], shrink=0.7, label="share of channels")
-    set_caption(figure, caption)
+    figure.colorbar(drawn, ax=axes[1:], shrink=0.8, label="share of channels")
+    set_caption(figure, f"white: an even share, {even:.2g}; {caption}")
     return figure
 
 
@@ -143,3 +151,23 @@ def weights_of(q: Tensor, k: Tensor, routing: Routing, token: int) -> Tensor:
             own = routing.chosen[0, :, expert]
             found += weight * scores.masked_fill(~own, -torch.inf).softmax(0)
     return found
+
+
+def decided_by(routing: Routing, rows: int, columns: int) -> dict[str, float]:
+    """Whether a token's channel or its region decides who gets it.
+
+    Returns shares of the variance of `chosen` over an image's tokens: channel,
+    of the means of each channel; region, of those of each region; both, the
+    rest, which takes the two together. NaN where all tokens go the same way.
+
+    Args:
+        routing: of one image.
+        rows, columns: regions.
+    """
+    sent = routing.chosen[0].double().view(-1, rows * columns, routing.chosen.shape[-1])
+    total = sent.var((0, 1), correction=0).sum()
+    found = {
+        name: (sent.mean(others).var(0, correction=0).sum() / total).item()
+        for name, others in (("channel", 1), ("region", 0))
+    }
+    return {**found, "both": 1 - sum(found.values())}

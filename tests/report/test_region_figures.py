@@ -1,5 +1,6 @@
 """Figures of regions, experts and gradients, and what is counted for them."""
 
+import dataclasses
 import sys
 
 import numpy as np
@@ -42,16 +43,30 @@ def test_weights_of_a_token_are_those_that_attention_gives(routing):
 
 def test_experts_and_attention_are_drawn_by_region(routing):
     image = torch.rand(1, 8, 12)
-    figure = region_figures.expert_maps(image, routing, 2, 3, "caption")
+    figure = region_figures.expert_maps(image, routing, 2, 3, 4, "caption")
     titles = [axis.get_title() for axis in figure.axes]
     assert titles[:4] == ["image", "expert 0", "expert 1", "expert 2"]
     drawn = [axis.images[0].get_array() for axis in figure.axes[1:4]]
     assert np.allclose(sum(drawn), 2)  # each token goes to two
+    assert sum(figure.axes[1].images[0].get_clim()) / 2 == pytest.approx(2 / 3)  # K / E is white
     weights = torch.full((24,), 1 / 24)
     figure = region_figures.attention_map(image, weights, 7, 2, 3, 4, "caption")
     # Token 7: channel 1, region 1 of the first row; all regions alike.
     assert figure.axes[0].patches[0].get_xy() == (4, 0)
     assert np.allclose(figure.axes[1].images[0].get_array(), 1 / 6)
+
+
+def test_who_decides_is_told_apart(routing):
+    def parts(first):  # (channels, regions): whether a token goes to expert 0, else to 1
+        sent = torch.stack((first, ~first), -1).flatten(0, 1)[None]
+        return region_figures.decided_by(dataclasses.replace(routing, chosen=sent), 2, 3)
+
+    alike = torch.tensor([True, False, False, True])[:, None].expand(4, 6)
+    assert parts(alike) == pytest.approx({"channel": 1, "region": 0, "both": 0})
+    places = torch.tensor([True, False, True, True, False, False])[None].expand(4, 6)
+    assert parts(places) == pytest.approx({"channel": 0, "region": 1, "both": 0})
+    assert parts(alike ^ places) == pytest.approx({"channel": 0, "region": 0, "both": 1})
+    assert all(np.isnan(x) for x in parts(torch.ones(4, 6, dtype=torch.bool)).values())
 
 
 def test_allocation_has_a_panel_a_row_and_no_line_for_experts_that_are_not_there():
