@@ -87,7 +87,8 @@ class RegionFuse(nn.Module):
 
     Shapes: ir, vi (B, C, H, W) in [0, 1], any H and W: images are padded to
     multiples of 8, and maps for the fusion rounds to multiples of R. fused the
-    same, in (0, 1) by its tanh (inferred).
+    same, in (0, 1) by its tanh (inferred). A pair of 480x640 takes up to
+    3.5 GB on a CPU.
 
     Source: RegionFuse, overview figure and supplement; a reconstruction. Many
     other choices fit the printed parameters and operations as well.

@@ -1,5 +1,8 @@
 """RegionFuse and PIAFusion: counts, sizes, and that what flows is what the figure draws."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -11,6 +14,21 @@ from fusionlib.models.regionfuse import RegionCompression
 from tests.models.small_images import parameters
 
 SMALL = {"width": 8, "region": 8, "hidden": 8, "heads": 2, "decoder_blocks": 1}
+
+
+# At full width; an untrained router sends all tokens to two experts, the dearest case.
+PEAK = """
+import resource, torch
+from fusionlib.models import create_model
+
+def peak():
+    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+model, before = create_model("regionfuse").eval(), peak()
+with torch.inference_mode():
+    model(torch.rand(1, 1, 144, 240), torch.rand(1, 1, 144, 240))
+print((peak() - before) / (144 * 240))
+"""
 
 
 def small(**options):
@@ -35,6 +53,12 @@ def test_operations_are_those_that_the_paper_counts():
     # The printed one is 0.07 G more: the pooling of what is exchanged.
     assert counted["piafusion"] == pytest.approx(361.06, abs=0.1)
     assert counted["regionfuse"] == pytest.approx(455.82, rel=0.01)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere ru_maxrss has other units")
+def test_a_pair_of_480x640_fits_into_8_gb():
+    done = subprocess.run([sys.executable, "-c", PEAK], capture_output=True, text=True, check=True)
+    assert float(done.stdout) * 480 * 640 < 8e9
 
 
 @pytest.mark.parametrize("size", [(8, 8), (16, 24), (30, 37), (5, 9), (1, 1)])
