@@ -77,13 +77,17 @@ def loads(name: str, data: str | Path | None = None, seeds: int | None = None) -
 def encoders(name: str, data: str | Path | None = None, seeds: int | None = None) -> list[Row]:
     """Table 5: PIAFusion with its own encoder and with X-Restormer's, and RegionFuse.
 
-    Args: as `region_sizes`; `seeds` are those of every row.
+    Args: as `region_sizes`; `seeds` are those of every row. PIAFusion's own
+    training may take more steps, see `RegionFuseSizes`.
     """
     usual = _row(name, data, seeds, OURS, {})
     other = {"model": "piafusion", "loss": PIAF_LOSS}
+    steps = regionfuse_sizes(name).piafusion_steps
+    changed = {PIAF: {"options": {}} | ({"steps": steps} if steps else {}),
+               PIAF_X: {"options": {"encoder": "xrestormer"}}}  # fmt: skip
     rows = [
-        Row(mode, 0, tuple(dataclasses.replace(spec, **other, options=of) for spec in usual.specs))
-        for mode, of in ((PIAF, {}), (PIAF_X, {"encoder": "xrestormer"}))
+        Row(mode, 0, tuple(dataclasses.replace(spec, **other, **of) for spec in usual.specs))
+        for mode, of in changed.items()
     ]
     return [*rows, usual]
 
@@ -103,9 +107,15 @@ def length(rows: list[Row]) -> str:
     spec, others = specs[0], len(specs) < len(rows)
     size = f"{spec.ir.patch}x{spec.ir.patch}"
     balanced = spec.loss.load_epochs * spec.steps_per_epoch
+    longer = "".join(
+        f" ({row.mode} {row.specs[0].total_steps:,})"
+        for row in rows
+        if row.specs[0].total_steps != spec.total_steps
+    )
     return (
         f"reconstruction, {shared}{', PIAFusion at its full width' if others else ''};"
-        f" {spec.total_steps:,} steps of {spec.batch} patch{'es' if spec.batch > 1 else ''} of"
+        f" {spec.total_steps:,} steps{longer} of"
+        f" {spec.batch} patch{'es' if spec.batch > 1 else ''} of"
         f" {size} of {spec.ir.where}, the load loss in the first {balanced:,}"
     )
 

@@ -24,6 +24,8 @@ class RegionFuseSizes:
         batch: patches a step.
         steps: of a training; None trains for `epochs`.
         epochs: see `steps`.
+        piafusion_steps: of PIAFusion's own training, whose steps are quicker;
+            None takes as many as the others.
         load_epochs: the first ones, with the load-balancing loss.
         lr: Adam's learning rate.
         seeds: of the usual row; the others have one.
@@ -44,6 +46,7 @@ class RegionFuseSizes:
     batch: int
     steps: int | None
     epochs: int | None
+    piafusion_steps: int | None
     load_epochs: int
     lr: float
     seeds: int
@@ -76,6 +79,7 @@ REGIONFUSE = {
         # Enough for the load loss to spread the tokens, so that there is a routing to look at.
         steps=20,
         epochs=None,
+        piafusion_steps=40,
         load_epochs=7,
         lr=1e-2,
         seeds=2,
@@ -100,6 +104,8 @@ REGIONFUSE = {
         batch=1,
         steps=400,
         epochs=None,
+        # As long on the clock; after 400 steps it copies the visible image.
+        piafusion_steps=800,
         load_epochs=5,
         lr=1e-3,
         seeds=3,
@@ -120,6 +126,7 @@ REGIONFUSE = {
         batch=4,
         steps=None,
         epochs=50,
+        piafusion_steps=None,
         load_epochs=5,
         lr=1e-4,
         seeds=3,

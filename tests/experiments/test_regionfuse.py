@@ -46,7 +46,9 @@ def test_captions_name_what_all_rows_share():
     assert "C = 4, R = 8;" in regionfuse.length(regionfuse.experts("smoke"))
     encoders = regionfuse.length(regionfuse.encoders("smoke"))
     assert "C = 4, R = 8, PIAFusion at its full width;" in encoders
-    assert encoders.endswith("2 patches of 32x32 of scenes, the load loss in the first 14")
+    assert encoders.endswith(
+        "20 steps (PIAF 40) of 2 patches of 32x32 of scenes, the load loss in the first 14"
+    )
 
 
 def test_a_single_expert_keeps_its_probability_as_weight():
