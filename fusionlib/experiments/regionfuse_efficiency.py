@@ -1,12 +1,14 @@
 """RegionFuse's Table 4: parameters, operations and time of the networks that this package has."""
 
+from contextlib import nullcontext
+
 import pandas as pd
-import torch
 
 from fusionlib import published
 from fusionlib.experiments.fusing_time import seconds_of
 from fusionlib.models import create_model
 from fusionlib.models.cost import cost
+from fusionlib.models.region_probes import sent_at_random
 from fusionlib.models.regionfuse import RegionFuse
 
 MODELS = ("piafusion", "cddfuse", "regionfuse")
@@ -35,23 +37,12 @@ def efficiency(repeats: int = 1, height: int = HEIGHT, width: int = WIDTH) -> pd
         counted = cost(shapes, height, width, convention="thop")
         found = {"Params (M)": counted.parameters / 1e6, "FLOPs (G)": counted.macs / 1e9}
         if repeats:
-            model = evenly_routed(create_model(name).eval())
-            found["with attention (G)"] = cost(model, height, width).macs / 1e9
-            found["Time (ms)"] = 1e3 * seconds_of(model, height, width, repeats=repeats)
+            model = create_model(name).eval()
+            routed = sent_at_random(model) if isinstance(model, RegionFuse) else nullcontext()
+            with routed:
+                found["with attention (G)"] = cost(model, height, width).macs / 1e9
+                found["Time (ms)"] = 1e3 * seconds_of(model, height, width, repeats=repeats)
         for metric, ours in found.items():
             paper = printed.get((name, metric))
             rows.append({"model": name, "metric": metric, "paper": paper, "ours": ours})
     return pd.DataFrame(rows).astype({"paper": float})
-
-
-def evenly_routed(model: torch.nn.Module) -> torch.nn.Module:
-    """The model, its tokens sent to random experts; one without routers stays as it is.
-
-    A router that was never trained sends all tokens to the same K experts:
-    E / K times the attention of an even load, the least there is.
-    """
-    if isinstance(model, RegionFuse):
-        for block in model.blocks:
-            score = block.attention.router.score
-            score.register_forward_hook(lambda _, given, made: torch.rand_like(made))
-    return model
