@@ -170,4 +170,4 @@ def decided_by(routing: Routing, rows: int, columns: int) -> dict[str, float]:
         name: (sent.mean(others).var(0, correction=0).sum() / total).item()
         for name, others in (("channel", 1), ("region", 0))
     }
-    return {**found, "both": 1 - sum(found.values())}
+    return {**found, "both": round(1 - sum(found.values()), 9)}
