@@ -1,5 +1,6 @@
 """Figures of images: panels side by side, with zoomed boxes as papers draw them."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -39,7 +40,7 @@ def panels(
         caption: stands below; it names the data set.
         boxes: squares to enlarge, as (centre x, centre y, side), in fractions
             of the image's width, height and height.
-        columns: panels a line.
+        columns: panels a line at most; lines are filled evenly.
         width: of a panel in pixels; larger images are scaled down.
     """
     if not images:
@@ -47,8 +48,8 @@ def panels(
     set_style()
     shown = {name: array_of(image) for name, image in images.items()}
     height, full_width = next(iter(shown.values())).shape[:2]
-    columns = min(columns, len(shown))
-    lines = -(-len(shown) // columns)
+    lines = math.ceil(len(shown) / columns)
+    columns = math.ceil(len(shown) / lines)
     tall = height / full_width + (1 / len(boxes) if boxes else 0)
     size = (PANEL_INCHES * columns, (PANEL_INCHES * tall + TITLE_INCHES) * lines + TITLE_INCHES)
     figure = plt.figure(figsize=size)

@@ -261,6 +261,9 @@ def test_panels_names_caption_and_lines():
     tops = [round(axis.get_position().y1, 3) for axis in figure.axes]
     assert tops[0] == tops[1] == tops[2] > tops[3] == tops[4]
     assert not any(axis.patches for axis in figure.axes)
+    # Four to a line would leave three places empty.
+    again = [round(axis.get_position().y1, 3) for axis in report.panels(images, "", columns=4).axes]
+    assert again[0] == again[1] == again[2] > again[3] == again[4]
 
 
 def planted(height, width, hot, rough):
