@@ -99,9 +99,10 @@ def test_a_killed_process_is_told_and_goes_on_at_the_next_call():
     thread = threading.Thread(target=work)
     thread.start()
     run = open_run(spec)
-    while not run.state_file.exists():
+    while not run.at:  # written last, after the state
         time.sleep(0.1)
-    assert 0 < run.at < 4000
+    assert run.state_file.exists()
+    assert run.at < 4000
     mine = f"training {run.folder}"
     found = subprocess.run(["pgrep", "-f", mine], capture_output=True, text=True, check=True)
     os.kill(int(found.stdout.split()[0]), signal.SIGKILL)
