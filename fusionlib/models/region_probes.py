@@ -1,4 +1,7 @@
-"""RegionFuse without its routers' choice, or without its attention: to ask what either does."""
+"""RegionFuse without its routers' choice, or without its attention: to ask what either does.
+
+Probes of ours: the paper has none of them.
+"""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from fusionlib import experiments
-from fusionlib.experiments import regionfuse, regionfuse_claims
+from fusionlib.experiments import regionfuse, regionfuse_claims, regionfuse_efficiency
 from fusionlib.experiments.claims import Claim
 from fusionlib.experiments.regionfuse_profiles import REGIONFUSE
 from fusionlib.models import create_model
@@ -107,8 +107,6 @@ def test_memory_grows_with_the_fourth_power_of_small_regions():
 
 
 def test_efficiency_is_counted_as_the_paper_counts():
-    from fusionlib.experiments import regionfuse_efficiency
-
     found = regionfuse_efficiency.efficiency(repeats=0).set_index(["model", "metric"])
     assert found.loc[("cddfuse", "FLOPs (G)"), "ours"] == pytest.approx(547.74, abs=0.005)
     difference = found["ours"] / found["paper"] - 1
@@ -116,8 +114,6 @@ def test_efficiency_is_counted_as_the_paper_counts():
 
 
 def test_attention_is_counted_and_timed_with_an_even_load():
-    from fusionlib.experiments import regionfuse_efficiency
-
     found = regionfuse_efficiency.efficiency(1, 96, 96).pivot(
         index="model", columns="metric", values="ours"
     )
