@@ -151,7 +151,12 @@ def _wrong(requirement) -> str:
 def _torch() -> Iterator[Finding]:
     import torch
 
-    yield Finding(OK, f"torch: {torch.__version__}, {torch.get_num_threads()} threads")
+    from fusionlib.precision import knows_bfloat16
+
+    found = f"torch: {torch.__version__}, {torch.get_num_threads()} threads"
+    if not knows_bfloat16("cpu"):
+        found += ", trains in float32 as this processor is slower in bfloat16"
+    yield Finding(OK, found)
     with warnings.catch_warnings(record=True) as said:  # such as: the driver is too old
         warnings.simplefilter("always")
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0

@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from fusionlib import doctor
+from fusionlib import doctor, precision
 from fusionlib.cli import main
 
 ROOTS = ("FUSIONLIB_DATA", "FUSIONLIB_WEIGHTS", "NO_COLOR")
@@ -152,6 +152,13 @@ def test_gpus(monkeypatch):
     assert second.what.startswith("GPU 1")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert list(doctor._torch())[1].mark == doctor.NOTE
+
+
+def test_a_processor_without_bfloat16_is_named(monkeypatch):
+    for known in (True, False):
+        monkeypatch.setattr(precision, "knows_bfloat16", lambda device, known=known: known)
+        found, _ = doctor._torch()
+        assert ("slower in bfloat16" in found.what) is not known
 
 
 def test_a_check_that_fails_unforeseen_is_a_line(monkeypatch):

@@ -122,7 +122,9 @@ def stand_in(path: Path, missing: str, keys: Iterable[str] = ()) -> Image:
 
 def _told(run: Run) -> dict:
     return {"key": run.key, **run.spec.brief, "steps": run.spec.total_steps} | {
-        k: run.provenance[k] for k in ("seconds", "device", "threads", "torch", "commit")
+        k: run.provenance[k]
+        for k in ("seconds", "device", "threads", "precision", "torch", "commit")
+        if k in run.provenance  # older runs do not know their precision
     }
 
 

@@ -22,6 +22,7 @@ from fusionlib.errors import FusionError
 from fusionlib.files import write_whole
 from fusionlib.memory import keep_freed_memory
 from fusionlib.pairing import Draw
+from fusionlib.precision import computed
 from fusionlib.progress import progress
 from fusionlib.training.any_spec import AnySpec
 from fusionlib.training.diverging import failure
@@ -56,6 +57,7 @@ class Training(ABC):
         spec = run.spec
         self.run, self.spec, self.device, self.team = run, spec, device, team or Team()
         self.compiled = compiled
+        self.precision = computed(spec.precision, device)
         keep_freed_memory()
         self.base = base.to(device)
         self.draw = self.draws()
@@ -219,9 +221,9 @@ class Training(ABC):
         return torch.optim.Adam(network.parameters(), lr=self.spec.lr, fused=True)
 
     def autocast(self) -> torch.autocast:
-        """The spec's precision, for networks; losses stay in float32."""
+        """The precision for networks; losses stay in float32."""
         kind = torch.device(self.device).type
-        return torch.autocast(kind, torch.bfloat16, enabled=self.spec.precision == "bfloat16")
+        return torch.autocast(kind, torch.bfloat16, enabled=self.precision == "bfloat16")
 
     def _fetched(self) -> np.ndarray:
         # Losses so far; the one place where the host waits for the device.
@@ -293,6 +295,6 @@ class Training(ABC):
         )
         record = {**record, "seconds": round(self.seconds, 1), "steps": self.step}
         record["processes"], record["stacked"] = self.team.size, self.stacked
-        record["compiled"] = self.compiled
+        record["compiled"], record["precision"] = self.compiled, self.precision
         text = json.dumps(record, indent=1)
         write_whole(self.run.folder / "provenance.json", lambda path: path.write_text(text))

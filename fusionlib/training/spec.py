@@ -35,7 +35,9 @@ class Spec(AnySpec):
             another model, the loss goes along.
         batch, lr: batch size and Adam's learning rate.
         precision: "float32", or "bfloat16" for the network under autocast
-            (weights, losses and Adam stay float32).
+            (weights, losses and Adam stay float32) on devices that are made for
+            it; the others are quicker in float32, and the run's provenance
+            says which it was.
         channels: of each source and of the fused image: 3 take visible patches
             in colour, and each infrared one three times.
         adversarial: the critics of an adversarial training; None trains

@@ -125,6 +125,7 @@ def test_bfloat16_trains_float32_weights():
     assert not totals[0].equals(totals[1])
     np.testing.assert_allclose(*totals, rtol=0.05)
     assert all(value.dtype == torch.float32 for value in half.model().parameters())
+    assert [run.provenance["precision"] for run in (half, full)] == ["bfloat16", "float32"]
 
 
 def test_a_base_that_is_too_small_is_refused_before_training():
