@@ -77,16 +77,17 @@ def loads(name: str, data: str | Path | None = None, seeds: int | None = None) -
 def encoders(name: str, data: str | Path | None = None, seeds: int | None = None) -> list[Row]:
     """Table 5: PIAFusion with its own encoder and with X-Restormer's, and RegionFuse.
 
-    Args: as `region_sizes`; `seeds` are those of every row. PIAFusion's own
-    training may take more steps, see `RegionFuseSizes`.
+    Args: as `region_sizes`, but a number of seeds counts for every row.
+    PIAFusion's own training may take more steps, see `RegionFuseSizes`.
     """
     usual = _row(name, data, seeds, OURS, {})
     other = {"model": "piafusion", "loss": PIAF_LOSS}
     steps = regionfuse_sizes(name).piafusion_steps
     changed = {PIAF: {"options": {}} | ({"steps": steps} if steps else {}),
                PIAF_X: {"options": {"encoder": "xrestormer"}}}  # fmt: skip
+    given = usual.specs[: seeds or 1]
     rows = [
-        Row(mode, 0, tuple(dataclasses.replace(spec, **other, **of) for spec in usual.specs))
+        Row(mode, 0, tuple(dataclasses.replace(spec, **other, **of) for spec in given))
         for mode, of in changed.items()
     ]
     return [*rows, usual]

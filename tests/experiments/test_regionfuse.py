@@ -27,6 +27,13 @@ def test_the_usual_setting_is_one_training_whatever_a_table_calls_it(rows):
         assert rows[make][mode].specs == usual
 
 
+def test_other_rows_have_one_seed_unless_told(rows):
+    for several in rows.values():
+        many = sorted(len(row.specs) for row in several.values())
+        assert many == [1] * (len(several) - 1) + [REGIONFUSE["smoke"].seeds]
+    assert [len(row.specs) for row in regionfuse.encoders("smoke", seeds=3)] == [3, 3, 3]
+
+
 def test_rows_change_what_they_say(rows):
     assert dict(rows[regionfuse.region_sizes]["R = 32"].specs[0].options)["region"] == 32
     options = dict(rows[regionfuse.experts]["E6-K1"].specs[0].options)
