@@ -1,5 +1,6 @@
 """Which precision a device computes in: some are slower in bfloat16, not faster."""
 
+import platform
 from functools import cache
 
 import torch
@@ -15,10 +16,10 @@ def knows_bfloat16(device: str) -> bool:
     """Whether the device multiplies in bfloat16 without converting every number.
 
     Args:
-        device: its name, such as "cpu" or "cuda:0".
+        device: its name, such as "cpu" or "cuda:0"; other kinds are not asked.
 
-    On a CPU oneDNN must have kernels for it, which takes AVX-512 at least.
-    Without them PyTorch goes from number to number: with AVX2 alone a step of
+    A CPU needs instructions for it, AVX512_BF16 on x86, and oneDNN's kernels.
+    Without these PyTorch goes from number to number: with AVX2 alone a step of
     RegionFuse took 43 seconds, and 3 in float32. A GPU before Ampere emulates
     it.
     """
@@ -26,6 +27,8 @@ def knows_bfloat16(device: str) -> bool:
     if kind == "cuda":
         with torch.cuda.device(device):
             return torch.cuda.is_bf16_supported(including_emulation=False)
-    if kind == "cpu" and torch.backends.mkldnn.is_available():
-        return torch.ops.mkldnn._is_mkldnn_bf16_supported()
-    return False
+    if kind != "cpu" or not torch.backends.mkldnn.is_available():
+        return False
+    on_x86 = platform.machine().lower() in ("x86_64", "amd64")
+    made_for_it = not on_x86 or torch.cpu._is_avx512_bf16_supported()
+    return made_for_it and torch.ops.mkldnn._is_mkldnn_bf16_supported()

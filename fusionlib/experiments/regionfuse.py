@@ -177,7 +177,9 @@ def region_memory(width: int, patch: int, chosen: float = 0.5) -> pd.DataFrame:
 
     Returns columns R, tokens, and GB of float32 scores of one patch in three
     rounds of 4 experts, which a training keeps where attention is written
-    out: dense, each masked, and gathered, each expert's own alone.
+    out: dense, each masked, and gathered, each expert's own alone, for an even
+    load; where all tokens go to the same experts, as an untrained router sends
+    them, it is dense times K / E.
     """
     rows = []
     for region in (64, 48, 32, 16):

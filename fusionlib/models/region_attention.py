@@ -135,8 +135,8 @@ class RegionAttention(nn.Module):
         hidden: of the router.
         renormalised, scaled, calm: see `Router`.
         masks: "inside", the default: an expert's tokens attend to each other
-            and to no others; they are gathered, so that their attention costs
-            (K / E)^2 of that of all. "drawn" multiplies the scores by the mask
+            and to no others; they are gathered, so that for an even load their
+            attention costs (K / E)^2 of that of all. "drawn" multiplies the scores by the mask
             before the softmax, as the figure has it: tokens outside then keep
             a score of 0 and with it some weight. For small sizes.
 

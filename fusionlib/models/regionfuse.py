@@ -9,8 +9,10 @@ region; a decoder.
     fused = tanh(decoder(g)) / 2 + 1/2
 
 The authors have published neither code nor weights. What the figure and the
-supplement leave open is an argument or called inferred below; the defaults
-have 2.80 of the printed 2.82 million parameters.
+supplement leave open is an argument or called inferred below. So are the 3x3
+convolution before an encoder, the two behind the decoder, layer norms over
+channels, and mirrored borders. The defaults have 2.80 of the printed 2.82
+million parameters.
 """
 
 import torch

@@ -8,7 +8,11 @@ import pandas as pd
 from fusionlib.report.compare import markdown, wide
 
 BSP, SSVIF, REGIONFUSE = "beyond_strict_pairing", "ssvif", "regionfuse"
-PAPERS = {BSP: "Beyond Strict Pairing", SSVIF: "SSVIF", REGIONFUSE: "RegionFuse"}
+PAPERS = {
+    BSP: "Beyond Strict Pairing",
+    SSVIF: "SSVIF",
+    REGIONFUSE: "RegionFuse, judged by a reconstruction",
+}
 CLAIMS = "claims.csv"
 # Notebook -> what README calls it, and the figures beneath with their alternative texts.
 TABLES = {

@@ -31,6 +31,34 @@ print((peak() - before) / (144 * 240))
 """
 
 
+# All tokens go to one expert: written out, its scores alone would be 4 N^2 = 268 MB.
+SCORES = """
+import resource, torch
+from fusionlib.models.region_attention import Routing, attend_inside
+
+def peak():
+    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+torch.set_num_threads(1)
+ones, tokens = torch.ones(1, 8192, 1), torch.rand(3, 1, 8192, 16)
+routing = Routing(ones, ones.bool(), ones, ones, ones, None)
+with torch.inference_mode():
+    few = (part[:, :64] for part in (ones, ones.bool(), ones, ones, ones))
+    attend_inside(*tokens[:, :, :64], Routing(*few, None))  # what a first call takes
+    before = peak()
+    attend_inside(*tokens, routing)
+print(peak() - before)
+"""
+
+
+def printed(script):
+    """The number that a script prints in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    return float(done.stdout)
+
+
 def small(**options):
     torch.manual_seed(0)
     return create_model("regionfuse", **{**SMALL, **options}).eval()
@@ -57,8 +85,13 @@ def test_operations_are_those_that_the_paper_counts():
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere ru_maxrss has other units")
 def test_a_pair_of_480x640_fits_into_8_gb():
-    done = subprocess.run([sys.executable, "-c", PEAK], capture_output=True, text=True, check=True)
-    assert float(done.stdout) * 480 * 640 < 8e9
+    assert printed(PEAK) * 480 * 640 < 8e9
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere ru_maxrss has other units")
+def test_without_gradients_no_table_of_scores_is_made():
+    """The image above is too small to tell: at 480x640 one table would be 1.3 GB."""
+    assert printed(SCORES) < 50e6
 
 
 @pytest.mark.parametrize("size", [(8, 8), (16, 24), (30, 37), (5, 9), (1, 1)])
@@ -73,12 +106,16 @@ def test_any_size(size, channels):
 
 
 def test_a_region_that_does_not_divide_is_padded_inside():
-    """Regions of 12 on an image of 16: as on the mirrored image of 24, cropped."""
-    model = small(region=12)
+    """Regions of 12 on an image of 16: the encoders' maps are mirrored to 24."""
+    model, seen = small(region=12), []
+    model.blocks[0].register_forward_hook(lambda _, given, made: seen.append(given[0]))
     ir, vi = torch.rand(2, 1, 1, 16, 16)
     with torch.no_grad():
         assert model(ir, vi).shape == (1, 1, 16, 16)
         assert model.routings[0].chosen.shape == (1, 16 * 2 * 2, 4)
+        encoded = torch.cat((model.encode_vi(vi), model.encode_ir(ir)), 1)
+    mirrored = [*range(16), *range(14, 6, -1)]  # the last row and column stand once
+    torch.testing.assert_close(seen[0], encoded[:, :, mirrored][..., mirrored])
 
 
 def test_the_rounds_add_what_was_found_to_both():

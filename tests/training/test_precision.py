@@ -26,11 +26,14 @@ def test_float32_stays(monkeypatch):
         assert precision.computed("float32", torch.device("cpu")) == "float32"
 
 
-def test_a_cpu_must_have_instructions_for_it():
-    if torch.backends.cpu.get_cpu_capability() in ("DEFAULT", "AVX2"):
-        assert not REALLY("cpu")
-    elif torch.backends.cpu.get_cpu_capability() == "AVX512":
-        assert REALLY("cpu")
+def test_a_cpu_must_have_instructions_for_it(monkeypatch):
+    assert REALLY("cpu") <= torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: True)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+    monkeypatch.setattr(precision.platform, "machine", lambda: "x86_64")
+    assert not REALLY.__wrapped__("cpu")  # AVX-512 alone: oneDNN would convert
+    monkeypatch.setattr(precision.platform, "machine", lambda: "aarch64")
+    assert REALLY.__wrapped__("cpu")
 
 
 def test_without_onednn_nothing_is_fast(monkeypatch):
