@@ -78,11 +78,12 @@ def encoders(name: str, data: str | Path | None = None, seeds: int | None = None
     """Table 5: PIAFusion with its own encoder and with X-Restormer's, and RegionFuse.
 
     Args: as `region_sizes`, but a number of seeds counts for every row.
-    PIAFusion's own training may take more steps, see `RegionFuseSizes`.
+    PIAFusion may take another learning rate, and more steps with its own
+    encoder, see `RegionFuseSizes`.
     """
-    usual = _row(name, data, seeds, OURS, {})
-    other = {"model": "piafusion", "loss": PIAF_LOSS}
-    steps = regionfuse_sizes(name).piafusion_steps
+    usual, sizes = _row(name, data, seeds, OURS, {}), regionfuse_sizes(name)
+    other = {"model": "piafusion", "loss": PIAF_LOSS, "lr": sizes.piafusion_lr}
+    steps = sizes.piafusion_steps
     changed = {PIAF: {"options": {}} | ({"steps": steps} if steps else {}),
                PIAF_X: {"options": {"encoder": "xrestormer"}}}  # fmt: skip
     given = usual.specs[: seeds or 1]

@@ -28,6 +28,7 @@ class RegionFuseSizes:
             None takes as many as the others.
         load_epochs: the first ones, with the load-balancing loss.
         lr: Adam's learning rate.
+        piafusion_lr: PIAFusion's.
         seeds: of the usual row; the others have one.
         tests: images that fusion is scored on.
         panels: (data set, image) of figures.
@@ -49,6 +50,7 @@ class RegionFuseSizes:
     piafusion_steps: int | None
     load_epochs: int
     lr: float
+    piafusion_lr: float
     seeds: int
     tests: TestSet
     panels: tuple[tuple[str, str], ...]
@@ -82,6 +84,7 @@ REGIONFUSE = {
         piafusion_steps=40,
         load_epochs=7,
         lr=1e-2,
+        piafusion_lr=1e-3,  # by 3e-3 its images are black
         seeds=2,
         tests=TestSet("scenes", _SCENES[1:4:2]),
         panels=(("scenes", _SCENES[1]), ("scenes", _SCENES[2])),
@@ -108,6 +111,7 @@ REGIONFUSE = {
         piafusion_steps=800,
         load_epochs=5,
         lr=1e-3,
+        piafusion_lr=1e-3,
         seeds=3,
         tests=PROFILES["quick"].tests[0],
         panels=(("MSRS", "00802N"), ("TNO", "18")),
@@ -129,6 +133,7 @@ REGIONFUSE = {
         piafusion_steps=None,
         load_epochs=5,
         lr=1e-4,
+        piafusion_lr=1e-4,
         seeds=3,
         tests=TestSet("MSRS"),
         panels=(("MSRS", "00802N"), ("TNO", "18")),

@@ -364,6 +364,24 @@ def test_expert_shares_add_up_in_every_epoch(folder_of):
     assert 0 < balanced.mean() < 1
     assert (courses.loc[balanced, "load"] > 0).all()
     assert (courses.loc[~balanced, "load"] == 0).all()
+    allocation = record_of(folder_of["regionfuse/fig4_fig5_experts"])["numbers"]["allocation"]
+    usual = courses[(courses["mode"] == "E4-K2") & (courses["seed"] == 0)].filter(regex="^round_")
+    for key, of in (("least", usual.min(axis=1)), ("most", usual.max(axis=1))):
+        assert allocation["E4-K2, epoch 1"][key] == pytest.approx(of.iloc[0], abs=1e-4)
+
+
+def test_both_piafusions_learn_to_make_an_image(folder_of):
+    numbers = record_of(folder_of["regionfuse/table5_xrestormer_in_piafusion"])["numbers"]
+    for mode in ("PIAF", "PIAF*"):
+        assert numbers["table"][f"scenes, {mode}, SF"] > 0.5  # of a constant image it is 0
+        assert numbers["grain"][mode] > 0
+
+
+def test_ranks_are_in_the_record(folder_of):
+    folder = folder_of["regionfuse/table2_table3_loss_weights"]
+    ranks, table = record_of(folder)["numbers"]["ranks"], pd.read_csv(folder / "ranks.csv")
+    for row in table.itertuples():
+        assert ranks[row.mode] == {"MR": pytest.approx(row.MR, abs=1e-3), "RoR": row.RoR}
 
 
 def test_table6_trains_two_methods_by_their_own_recipes(folder_of):
