@@ -25,7 +25,7 @@ REGIONS = tuple(
             "R = 48", f"R = {other}", ALL)
     for other in (64, 32)
 )  # fmt: skip
-_GRID = ("E4-K2", "E4-K1", "E4-K3", "E2-K1", "E6-K1", "E6-K2")
+_GRID = ("E4-K2", "E4-K1", "E4-K3", "E6-K1", "E6-K2")
 _NAMED = ("E4-K2", "E4-K3", "E6-K1")  # in the text; the figure's other bars can't be read
 
 

@@ -62,7 +62,7 @@ class RegionFuseSizes:
 
 
 _SCENES = tuple(f"{k:04d}{'DN'[k % 2]}" for k in range(4))
-_GRID = ((4, 2), (4, 1), (4, 3), (2, 1), (6, 1), (6, 2))
+_GRID = ((4, 2), (4, 1), (4, 3), (6, 1))
 _GRADIENTS, _LOADS = (1.0, 2.0, 5.0, 10.0, 20.0), (0.5, 1.0, 5.0, 10.0, 50.0)
 
 REGIONFUSE = {
@@ -71,7 +71,7 @@ REGIONFUSE = {
         size=(64, 96),
         options={"width": 4, "heads": 1, "decoder_blocks": 1, "hidden": 8, "region": 8},
         regions=(48, 32),
-        grid=((4, 2), (4, 1), (4, 3), (6, 1)),
+        grid=_GRID,
         gradients=(1.0, 5.0, 20.0),
         loads=(0.5, 5.0, 50.0),
         patch=32,
@@ -121,7 +121,7 @@ REGIONFUSE = {
         size=None,
         options={"region": 48},
         regions=(64, 48, 32),
-        grid=_GRID,
+        grid=(*_GRID, (6, 2)),
         gradients=_GRADIENTS,
         loads=_LOADS,
         patch=192,
