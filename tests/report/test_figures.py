@@ -330,6 +330,22 @@ def test_save_figure_writes_a_png_and_leaves_nothing_open(tmp_path):
         assert len(image.convert("L").getcolors()) > 10
 
 
+def test_charts_get_a_palette_and_images_keep_their_levels(tmp_path):
+    levels = np.arange(4096).reshape(64, 64) / 4095
+    modes = {}
+    for name, draw in (("chart", lambda axes: axes.plot([0, 1, 0])),
+                       ("image", lambda axes: axes.imshow(levels))):  # fmt: skip
+        figure, axes = plt.subplots()
+        draw(axes)
+        figure.savefig(tmp_path / "truth.png", dpi=150)
+        report.save_figure(figure, tmp_path / f"{name}.png")
+        files = [tmp_path / f"{name}.png", tmp_path / "truth.png"]
+        modes[name] = Image.open(files[0]).mode
+        made, true = (np.asarray(Image.open(file).convert("RGB"), int) for file in files)
+        assert np.abs(made - true).max() <= (16 if name == "chart" else 0)
+    assert modes == {"chart": "P", "image": "RGBA"}
+
+
 def test_save_figure_without_a_path_writes_nothing_and_leaves_nothing_open(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     figure = report.panels({"a": scene(30, 40)}, "caption")
