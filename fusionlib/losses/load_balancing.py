@@ -43,7 +43,7 @@ def expected(routing: Routing) -> Tensor:
     best = scores.topk(count + 1, -1).values
     # The K-th best of the others: of a chosen expert the one that would replace it.
     bar = torch.where(routing.chosen, best[..., -1:], best[..., -2:-1])
-    # Eq. 9; nobody says what to do where the noise is nearly 0.
+    # Eq. 9; the bound is ours, for a noise that is nearly 0.
     return torch.special.ndtr((routing.clean - bar) / routing.noise.clamp_min(1e-3))
 
 

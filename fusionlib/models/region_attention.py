@@ -136,9 +136,10 @@ class RegionAttention(nn.Module):
         renormalised, scaled, calm: see `Router`.
         masks: "inside", the default: an expert's tokens attend to each other
             and to no others; they are gathered, so that for an even load their
-            attention costs (K / E)^2 of that of all. "drawn" multiplies the scores by the mask
-            before the softmax, as the figure has it: tokens outside then keep
-            a score of 0 and with it some weight. For small sizes.
+            attention costs (K / E)^2 of that of all. "drawn" multiplies the
+            scores by the mask before the softmax, as the figure has it: tokens
+            outside then keep a score of 0 and with it some weight. For small
+            sizes.
 
     `routing` is what the router last did.
 

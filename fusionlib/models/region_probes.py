@@ -15,10 +15,10 @@ from fusionlib.models.regionfuse import RegionFuse
 def sent_at_random(model: RegionFuse):
     """A context in which each token goes to K experts drawn at random, in all rounds.
 
-    Their weights are as random: the softmax of numbers between 0 and 1. So
-    the load is even. A router that was never trained sends all tokens to
-    the same K experts: E / K times the attention of an even load, the least
-    there is.
+    So the load is even; the weights are as random, by the softmax of numbers
+    between 0 and 1. A router that was never trained sends all tokens to the
+    same K experts: E / K times the attention of an even load, the least there
+    is.
     """
     return _changed((block.attention.router.score for block in model.blocks), torch.rand_like)
 

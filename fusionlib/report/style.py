@@ -44,7 +44,7 @@ def save_figure(figure: Figure, path: Path | None, dpi: float = DPI) -> Figure:
     Its words go into the file, as its description, and to Jupyter. No path
     writes nothing: for pictures that may not be passed on.
 
-    path: a .png, where charts get a palette of 256 colours and weigh a third,
+    path: a .png, where charts get a palette of 256 colours and weigh half,
         or a .webp, where photographs weigh a tenth.
     dpi: dots an inch of the file.
     """
